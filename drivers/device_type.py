@@ -1,0 +1,102 @@
+"""DeviceType: everything we know of a product, as one declaration.
+
+A device type says over which link the product speaks, what it can report, which commands it takes and how
+long it may be silent; `decode` turns one frame into facts and is pure: no clock, no I/O, one error class.
+What a decoder must remember from frame to frame (replay counters, a half-received line) lies in
+`Unit.memory`, a JSON-able dict that the gateway stores in the same transaction as the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+from drivers.events import Fact, Frame, Millis
+
+LinkName: TypeAlias = Literal["mqtt", "ble", "serial", "sip", "tcp"]
+
+
+@dataclass(slots=True)
+class Unit:
+    """One installed device, as its decoder sees it.
+
+    address: as in `Frame.address`. key: its secret, if it has one (never logged).
+    settings: line settings and quirks from the registry. memory: what the decoder keeps between frames;
+    JSON values only; a decoder changes it only when it returns facts, never when it raises.
+    """
+
+    address: str
+    key: bytes | None = field(default=None, repr=False)
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something a person or rule asks of a device. expires: ms UTC; after that it must not be carried out."""
+
+    id: str
+    name: str
+    args: Mapping[str, Any]
+    expires: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Bytes to send to a device: channel as in `Frame.channel`; wait: ms to wait for its answer."""
+
+    channel: str
+    payload: bytes
+    wait: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A device's answer to a command, as its decoder read it. outcome: done, refused or failed."""
+
+    command: str
+    outcome: Literal["done", "refused", "failed"]
+    reason: str = ""
+
+
+Decode: TypeAlias = Callable[[Frame, Unit], Iterable[Fact | Result]]
+Encode: TypeAlias = Callable[[Command, Unit], Outgoing]
+
+
+def no_commands(command: Command, unit: Unit) -> Outgoing:
+    """Stand in for devices that take no commands: refuses in a sentence."""
+    raise ValueError(f"a {unit.address} takes no command {command.name!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceType:
+    """What we know of one product.
+
+    id: `[a-z0-9_]+`, the file's name. name: what installers call it, by language (`nb`, `en`).
+    device_class: the main class of its facts (`dispenser`). emits: every kind it can report.
+    signature: how a frame of it is recognised before it is registered, one sentence for people.
+    commands: command name → names of its arguments. encode: command → bytes; raises ValueError with a sentence.
+    silent_after: seconds without any frame after which it is silent; None where the device only ever calls.
+    knows_taken: a dispenser that can tell that a dose was taken, not merely dispensed (VKP 1.3).
+    own_clock: its `at` may be trusted after clamping; else the gateway stamps.
+    answers: the wire waits for our word before it forgets, so we acknowledge after commit.
+    """
+
+    id: str
+    vendor: str
+    product: str
+    name: Mapping[str, str]
+    link: LinkName
+    device_class: str
+    emits: frozenset[str]
+    decode: Decode
+    signature: str
+    silent_after: int | None
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    encode: Encode = no_commands
+    knows_taken: bool = False
+    own_clock: bool = False
+    answers: bool = False
+    source: str = ""

@@ -1,0 +1,1 @@
+"""REMEMBER AND ACT: all state, all time, all outside contact."""

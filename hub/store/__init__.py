@@ -1,0 +1,1 @@
+"""Tables, engines, sessions and migrations of the gateway's and the centre's databases."""
