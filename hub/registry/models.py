@@ -36,7 +36,7 @@ def _clock(value: object) -> str:
         return f"{value // 60:02d}:{value % 60:02d}"
     if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
         return value
-    raise ValueError(f"a clock time is written like \"22:00\", not {value!r}")
+    raise ValueError(f'a clock time is written like "22:00", not {value!r}')
 
 
 TimeZoneName = Annotated[str, AfterValidator(_zone)]

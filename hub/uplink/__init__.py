@@ -1,1 +1,1 @@
-"""What gateway and centre say to one another over MQTT; the only place where the two meet besides the store."""
+"""What gateway and centre say to one another over MQTT; their only meeting place besides the store."""

@@ -1,10 +1,10 @@
 """The uplink's messages: checked on the way in, JSON on the wire (DESIGN.md sections 5 and 9).
 
-    gateways/{gateway}/up/{lane}       Batch     entries lane by lane, numbered 1, 2, 3 … within an epoch
-    gateways/{gateway}/down/ack        Ack       after the centre's commit: everything up to this number is safe
-    gateways/{gateway}/down/command    Order     ask a device for something; expires; never retained
-    gateways/{gateway}/down/registry   Part      the gateway's part of the registry; retained, with content hash
-    centre/hint                        Hint      "something changed": only a nudge, the database is the truth
+gateways/{gateway}/up/{lane}       Batch     entries lane by lane, numbered 1, 2, 3 … within an epoch
+gateways/{gateway}/down/ack        Ack       after the centre's commit: everything up to this number is safe
+gateways/{gateway}/down/command    Order     ask a device for something; expires; never retained
+gateways/{gateway}/down/registry   Part      the gateway's part of the registry; retained, with content hash
+centre/hint                        Hint      "something changed": only a nudge, the database is the truth
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class UpEntry(Message):
     """One journal entry. body by type:
 
     event: Event.as_json(). decision: Decision.as_json() of the rules package plus `says`, `staff_action`,
-    `urgency`, `queue`, `chain`, `life_safety`. unknown, unreadable: {link, address, channel, hex, error, heard}.
+    `urgency`, `queue`, `chain`, `life_safety`.
+    unknown, unreadable: {link, address, channel, hex, error, heard}.
     result: {command, outcome, reason, at}. health: {what, says: {nb, en}, data}.
     """
 
@@ -60,7 +61,7 @@ class Ack(Message):
 
 
 class Order(Message):
-    """A command for a device. expires: ms UTC of the world clock; a second delivery of one id does nothing."""
+    """A command for a device. expires: ms UTC, world clock; a second delivery of one id does nothing."""
 
     id: Annotated[str, Field(min_length=8, max_length=64)]
     home: Id
@@ -73,7 +74,7 @@ class Order(Message):
 
 
 class Part(Message):
-    """A gateway's part of the registry: `registry` is a hub.registry.models.GatewayPart as JSON; hash: of it."""
+    """A gateway's part of the registry: registry: a hub.registry.models.GatewayPart as JSON; hash: of it."""
 
     hash: str
     registry: dict[str, Any]
