@@ -1,0 +1,1 @@
+"""The `trygghub` command: one module a subcommand, loaded only when asked for."""

@@ -1,0 +1,26 @@
+"""`trygghub centre`: one centre process."""
+
+from __future__ import annotations
+
+import argparse
+
+from hub.settings import CentreSettings, from_arguments
+from hub.settings import add_arguments as add_settings
+
+HELP = "Run one centre: take in what gateways send, keep alerts, bring them to people, watch over gateways."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One flag a setting."""
+    add_settings(CentreSettings, parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT."""
+    settings = from_arguments(CentreSettings, args)
+    from hub.centre.__main__ import run_centre
+    from hub.clock import clock_from_environment
+    from hub.process import run_process
+
+    clock = clock_from_environment()
+    return run_process("centre", lambda: run_centre(settings, clock))

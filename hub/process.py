@@ -1,0 +1,67 @@
+"""Run one asyncio process to its end: logging, the event loop, and stopping on SIGTERM or SIGINT.
+
+A process is asked to stop by cancelling its main coroutine, which then has a few seconds to leave in order;
+nothing that matters depends on it (a SIGKILL at any moment loses nothing that was acknowledged).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from hub import log
+
+GRACE = 4.5
+"""Seconds an orderly end may take; then the process ends as if it had been killed."""
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+
+
+def run_process(name: str, main: Main) -> int:
+    """Run `main` until it ends or somebody asks it to; the answer is the exit code."""
+    log.configure(name)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_until_told(name, main))
+
+
+async def _until_told(name: str, main: Main) -> int:
+    say = structlog.get_logger()
+    task = asyncio.create_task(main(), name=name)
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        asked.set()
+        task.cancel()
+        loop.call_later(GRACE, _end_now)
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not asked.is_set():
+            raise
+    except Exception as fault:
+        say.exception("the process ends because of a fault", fault=str(fault))
+        return 1
+    say.info("stopped")
+    return 0
+
+
+def _end_now() -> None:
+    os.write(2, f"not stopped after {GRACE} s; ending now\n".encode())
+    os._exit(1)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  # not there on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
