@@ -136,6 +136,27 @@ class Device(CentreTable, table=True):
     until: int | None = maybe_millis()
 
 
+class Assignment(CentreTable, table=True):
+    """Where a device was, from when until when: every record belongs to the home at its time (SC-1)."""
+
+    id: int | None = row_number()
+    device: str = Field(index=True)
+    home: str = Field(index=True)
+    since: int = millis()
+    until: int | None = maybe_millis()
+
+
+class EmergencyAccess(CentreTable, table=True):
+    """A person's stated reason to see a home outside their zones, for a while. World time."""
+
+    id: int | None = row_number()
+    staff: str = Field(index=True)
+    home: str
+    reason: str
+    at: int = millis()
+    until: int = millis()
+
+
 # ---------------------------------------------------------------- journal
 
 
@@ -175,6 +196,24 @@ class Lane(CentreTable, table=True):
     lane: str = Field(primary_key=True)
     upto: int = 0
     gap_since: int | None = maybe_millis()
+
+
+class Quarantined(CentreTable, table=True):
+    """An uplink message that could not be read, kept (bounded, newest win) with one sentence that says why.
+
+    payload: its first bytes in hex. size: of the whole in bytes. times: how often the same content came.
+    """
+
+    id: int | None = row_number()
+    at: int = millis()
+    topic: str
+    gateway: str = Field(default="", index=True)
+    digest: str = Field(unique=True)
+    problem: str
+    payload: str
+    size: int
+    times: int = 1
+    last_at: int = millis()
 
 
 class DeviceState(CentreTable, table=True):
@@ -222,7 +261,9 @@ class Alert(CentreTable, table=True):
     evidence: event ids. seen_by: [{staff, at}]. told: [{staff, channel, at}].
     step: "", calling, on_the_way or at_the_door. version grows by one with every change.
     next_due, next_tell: the next escalation, for the screen; the truth is in Deadline.
-    undo: {until, by, before} while the last action can be taken back.
+    undo: {until, by, action, version, before, closed, opened} while the last action can be taken back.
+    handled: the version in which a person or a lapse last changed the handling; grown: the version in which
+    the last evidence came. An action based on an older one is stale (hub.centre.alerts.lifecycle).
     """
 
     __table_args__ = (
@@ -269,6 +310,9 @@ class Alert(CentreTable, table=True):
     owner: str | None = None
     owner_since: int | None = maybe_millis()
     step: str = ""
+    step_at: int | None = maybe_millis()
+    handled: int = 1
+    grown: int = 1
     seen_by: list[dict[str, Any]] = documents()
     told: list[dict[str, Any]] = documents()
     snoozed_until: int | None = maybe_millis()
