@@ -1,0 +1,159 @@
+"""Engines and sessions for both databases: SQLite in a file, or PostgreSQL by URL.
+
+    store = await open_store("sqlite:////var/lib/trygghub/centre/centre.db", which="centre")
+    async with store.writing() as session:      # one transaction: committed at the end, rolled back on an error
+        session.add(alert)
+    async with store.reading() as session:      # a consistent view; writing through it is refused
+        rows = await session.exec(select(Alert))
+
+SQLite: WAL with full sync; readers never wait; writers of one process queue on one connection and take the
+write lock at once (BEGIN IMMEDIATE), so no transaction fails half-way for having read first (ST-6).
+Do not open `writing()` inside `writing()` on SQLite: the inner one would wait for the outer for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hub.store.errors import StoreError
+from hub.store.migrate import migrate
+from hub.store.sqlite_file import BUSY_SECONDS, FILE_PRAGMAS, prepare_file
+
+Which = Literal["centre", "gateway"]
+
+READERS = 4
+"""SQLite connections for reading; each is a thread of aiosqlite's."""
+
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class Store:
+    """One database: sessions for reading and for writing."""
+
+    def __init__(self, url: URL, reader: AsyncEngine, writer: AsyncEngine) -> None:
+        self.url = url
+        self._reader = reader
+        self._writer = writer
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.url.get_backend_name()
+
+    @property
+    def path(self) -> Path | None:
+        """The file, on SQLite."""
+        return Path(str(self.url.database)) if self.dialect == "sqlite" else None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The writing engine, for what sessions cannot say."""
+        return self._writer
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Give a session that sees one moment of the database and cannot write."""
+        async with AsyncSession(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """Give a session whose changes are committed together at the end, or not at all."""
+        async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def sqlite_url(path: Path | str) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite+aiosqlite:///{Path(path).absolute()}"
+
+
+async def open_store(url: str, which: Which) -> Store:
+    """Open a database, make it if it is new, and bring its tables up to date.
+
+    Raises StoreError (one sentence) when it cannot be reached, is damaged, or is newer than this program.
+    """
+    target = _url(url)
+    if target.get_backend_name() == "sqlite":
+        await asyncio.to_thread(prepare_file, Path(str(target.database)))
+        store = _sqlite(target)
+    else:
+        store = _postgresql(target)
+    try:
+        await migrate(store.engine, which)
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        driver = DRIVERS[url.drivername]
+    except (ArgumentError, KeyError):
+        shown = text.partition("@")[2] or text
+        raise StoreError(
+            f"a database is named like sqlite:////path/centre.db or postgresql://host/name, not {shown!r}"
+        ) from None
+    if driver.startswith("sqlite") and url.database in {None, "", ":memory:"}:
+        raise StoreError("a SQLite database needs a file: sqlite:////path/centre.db")
+    return url.set(drivername=driver)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _sqlite(url: URL) -> Store:
+    options: dict[str, Any] = {"json_serializer": _json, "json_deserializer": orjson.loads}
+    connect = {"timeout": BUSY_SECONDS}
+    reader = create_async_engine(url, pool_size=READERS, max_overflow=0, connect_args=connect, **options)
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, connect_args=connect, **options)
+    _begin_with(reader, "BEGIN", pragmas=(*FILE_PRAGMAS, "PRAGMA query_only=ON"))
+    _begin_with(writer, "BEGIN IMMEDIATE", pragmas=FILE_PRAGMAS)
+    return Store(url, reader, writer)
+
+
+def _begin_with(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+    """Take transactions into our own hands: the sqlite3 module would begin them late and commit around DDL."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _postgresql(url: URL) -> Store:
+    options: dict[str, Any] = {"json_serializer": _json, "json_deserializer": orjson.loads}
+    writer = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, **options)
+    return Store(url, writer.execution_options(postgresql_readonly=True), writer)

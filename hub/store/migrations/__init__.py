@@ -1,0 +1,1 @@
+"""Alembic migrations of both databases, packaged with the program."""

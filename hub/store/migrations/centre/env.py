@@ -1,0 +1,5 @@
+"""Alembic's entry for the centre database; the caller hands in connection and tables."""
+
+from hub.store.migrations.run import run
+
+run()
