@@ -1,0 +1,367 @@
+"""Serial links: open a port, run a protocol machine over it, come back after every unplugging.
+
+The machine (drivers.protocols.line) decides what to say; this file does it. An answer that means "written
+down" leaves only after the gateway's commit. A port that opens proves nothing: a line is up while its traffic
+says so. serialx is used as measured: unplugging is an OSError within milliseconds, a TCP peer that closes is
+an empty read, opening drops what was sent before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import serialx
+
+from drivers.device_type import Outgoing
+from drivers.events import Frame, Millis
+from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState, Receipt
+from drivers.links.serial_settings import LineSettings
+from drivers.protocols.line import Answer, Failed, Heard, LineMachine, Out, Sent, Write, count
+
+log = logging.getLogger(__name__)
+
+READ_SIZE: Final = 4096
+MAX_UNWRITTEN: Final = 65_536
+"""Bytes the device may leave unread; beyond that it has stopped reading and the line is closed."""
+MAX_UNRECORDED: Final = 256
+"""Frames on their way to the journal; beyond that the port is not read until some have arrived."""
+OPEN_WITHIN: Final = 15.0
+CLOSE_WITHIN: Final = 2.0
+LOOK_EVERY: Final = 1.0
+BAD_WINDOW: Final = 60.0
+BAD_SHARE: Final = 0.05
+BAD_LEAST: Final = 3
+
+
+@dataclass(slots=True)
+class BackOff:
+    """Growing waits in seconds with jitter, so that many ports do not come back in step."""
+
+    low: float = 0.5
+    high: float = 30.0
+    draw: random.Random = field(default_factory=random.Random)
+    _next: float = 0.0
+
+    def wait(self) -> float:
+        """How long to wait now; the next wait may be twice as long."""
+        self._next = min(self.high, max(self.low, self._next * 2))
+        return self._next * self.draw.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """It worked: begin small again."""
+        self._next = 0.0
+
+
+@dataclass(slots=True)
+class _Port:
+    """One opening of the port, with everything that must not outlive it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    timer: asyncio.TimerHandle | None = None
+    lost: str = ""
+
+
+class SerialLink:
+    """One serial port and the conversation on it.
+
+    name: the device address's port, also what frames carry. url: what serialx opens. now: world time for
+    frames. life_every: ms of world time between two recorded signs of life of one unit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        machine: LineMachine,
+        line: LineSettings,
+        now: Callable[[], Millis],
+        *,
+        back_off: BackOff | None = None,
+        life_every: Millis = 120_000,
+        on_change: Callable[[LinkHealth], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._url = url
+        self._machine = machine
+        self._line = line
+        self._now = now
+        self._back_off = back_off or BackOff()
+        self._life_every = life_every
+        self._on_change = on_change
+        self._port: _Port | None = None
+        self._state: LinkState = "configured"
+        self._reason = ""
+        self._since = now()
+        self._counters: dict[str, int] = {}
+        self._quality: deque[tuple[float, bool]] = deque(maxlen=200)
+        self._life: dict[str, Millis] = {}
+        self._tickets = 0
+        self._sending: dict[int, asyncio.Future[None]] = {}
+        self._recording: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    # -- what the gateway sees
+
+    async def run(self, hear: Hear) -> None:
+        """Open, read, close, wait, for ever."""
+        try:
+            while True:
+                reason = await self._once(hear)
+                self._become("down", reason)
+                await asyncio.sleep(self._back_off.wait())
+        finally:
+            await self._settle()
+            self._become("configured", "")
+
+    async def send(self, address: str, outgoing: Outgoing) -> None:
+        """Hand bytes to the unit behind `address` and wait until it took them. Raises LinkDown."""
+        if self._port is None:
+            raise LinkDown(f"{self.name} is not open: {self._reason or 'not yet opened'}")
+        self._tickets += 1
+        ticket, done = self._tickets, asyncio.get_running_loop().create_future()
+        self._sending[ticket] = done
+        unit = address.rpartition("#")[2] if "#" in address else ""
+        self._do(self._machine.send, ticket, unit, outgoing.payload, outgoing.channel, self._clock())
+        try:
+            async with asyncio.timeout(outgoing.wait / 1000):
+                await done
+        except TimeoutError:
+            raise LinkDown(f"{self.name} did not take the message within {outgoing.wait} ms") from None
+        finally:
+            self._sending.pop(ticket, None)
+            self._machine.cancel(ticket)
+
+    def health(self) -> LinkHealth:
+        """State and counters, the machine's own included."""
+        counters = {**self._machine.counters, **self._counters}
+        return LinkHealth(self._state, counters, self._since, self._reason)
+
+    # -- one opening
+
+    async def _once(self, hear: Hear) -> str:
+        """Open the port and serve it until it is lost; say why it was."""
+        self._become("opening", self._reason)
+        try:
+            port = await self._open()
+        except LinkDown as down:
+            count(self._counters, "failed_opens")
+            return down.reason
+        count(self._counters, "opens")
+        self._port = port
+        self._hear = hear
+        try:
+            self._do(self._machine.start, self._clock())
+            self._look()
+            return await self._read(port)
+        finally:
+            self._port = None
+            self._do(self._machine.stop, port.lost or "the line went down")
+            await _close(port)
+
+    async def _open(self) -> _Port:
+        line = self._line
+        try:
+            async with asyncio.timeout(OPEN_WITHIN):
+                reader, writer = await serialx.open_serial_connection(
+                    url=self._url,
+                    baudrate=line.baud,
+                    byte_size=line.bits,
+                    parity=line.parity,
+                    stopbits=line.stop,
+                )
+        except TimeoutError:
+            raise LinkDown(f"{self.name} did not open within {OPEN_WITHIN:g} s") from None
+        except FileNotFoundError:
+            raise LinkDown(f"{self.name} is not there") from None
+        except Exception as wrong:
+            raise LinkDown(f"{self.name} could not be opened: {wrong}") from wrong
+        return _Port(reader, writer)
+
+    async def _read(self, port: _Port) -> str:
+        while True:
+            await self._room.wait()
+            try:
+                data = await port.reader.read(READ_SIZE)
+            except OSError as wrong:
+                return port.lost or f"{self.name} was unplugged: {wrong.strerror or wrong}"
+            if not data:
+                return port.lost or f"{self.name} was closed by the other side"
+            count(self._counters, "bytes", len(data))
+            self._do(self._machine.feed, data, self._clock())
+
+    # -- what the machine wants
+
+    def _do(self, ask: Callable[..., Sequence[Out]], *args: Any) -> None:
+        """Ask the machine and carry out what it says. A fault in it closes the port and is said, never hidden."""
+        bad = self._machine.counters.get("check_errors", 0)
+        try:
+            wanted = ask(*args)
+        except Exception as wrong:
+            log.exception("the protocol machine of %s failed", self.name)
+            self._lose(f"the protocol machine failed: {wrong!r:.200}")
+            return
+        bad = self._machine.counters.get("check_errors", 0) - bad
+        self._quality.extend([(self._clock(), False)] * bad)
+        for one in wanted:
+            self._carry_out(one)
+        self._wake_at_due()
+
+    def _carry_out(self, one: Out) -> None:
+        if isinstance(one, Write):
+            self._write(one.data)
+        elif isinstance(one, Heard):
+            self._heard(one)
+        else:
+            self._sent(one)
+
+    def _write(self, data: bytes) -> None:
+        port = self._port
+        if port is None or port.lost:
+            return
+        try:
+            port.writer.write(data)
+        except OSError as wrong:
+            self._lose(f"{self.name} was unplugged: {wrong.strerror or wrong}")
+        else:
+            if port.writer.transport.get_write_buffer_size() > MAX_UNWRITTEN:
+                self._lose(f"{self.name} stopped reading")
+
+    def _sent(self, one: Sent | Failed) -> None:
+        done = self._sending.pop(one.ticket, None)
+        if done is None or done.done():
+            return
+        if isinstance(one, Sent):
+            done.set_result(None)
+        else:
+            done.set_exception(LinkDown(f"{self.name}: {one.reason}"))
+
+    def _heard(self, one: Heard) -> None:
+        self._back_off.reset()
+        if one.life and not self._life_is_due(one.unit):
+            return
+        address = f"{self.name}#{one.unit}" if one.unit else self.name
+        frame = Frame("serial", address, one.payload, self._now(), one.channel)
+        if not one.life:
+            self._quality.append((self._clock(), True))
+        task = asyncio.get_running_loop().create_task(
+            self._record(frame, one.ticket), name=f"record {address}"
+        )
+        self._recording.add(task)
+        task.add_done_callback(self._recorded)
+        if len(self._recording) >= MAX_UNRECORDED:
+            self._room.clear()
+
+    def _life_is_due(self, unit: str) -> bool:
+        now = self._now()
+        last = self._life.get(unit)
+        if last is not None and 0 <= now - last < self._life_every:
+            return False
+        self._life[unit] = now
+        return True
+
+    async def _record(self, frame: Frame, ticket: int) -> None:
+        """Hand the frame to the gateway; what it says is the answer to the sender, if one waits."""
+        count(self._counters, "frames")
+        try:
+            answer = _answer(await self._hear(frame))
+        except Exception:
+            log.exception("a frame of %s could not be handed over", self.name)
+            count(self._counters, "not_recorded")
+            answer = "busy"
+        if ticket:
+            self._do(self._machine.answer, ticket, answer, self._clock())
+
+    def _recorded(self, task: asyncio.Task[None]) -> None:
+        self._recording.discard(task)
+        if len(self._recording) < MAX_UNRECORDED // 2:
+            self._room.set()
+
+    # -- time and state
+
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _wake_at_due(self) -> None:
+        port = self._port
+        if port is None or port.lost:
+            return
+        if port.timer is not None:
+            port.timer.cancel()
+        soon = self._clock() + LOOK_EVERY
+        due = self._machine.due()
+        port.timer = asyncio.get_running_loop().call_at(soon if due is None else min(soon, due), self._wake)
+
+    def _wake(self) -> None:
+        now = self._clock()
+        due = self._machine.due()
+        if due is not None and due <= now:
+            self._do(self._machine.tick, now)
+        else:
+            self._wake_at_due()
+        self._look()
+
+    def _look(self) -> None:
+        """Judge the line by its traffic."""
+        if self._port is None or self._port.lost:
+            return
+        trouble = self._machine.trouble(self._clock())
+        bad, all_ = self._bad_frames()
+        if trouble:
+            self._become("down", trouble)
+        elif bad >= BAD_LEAST and bad > all_ * BAD_SHARE:
+            self._become("degraded", f"{bad} of the last {all_} frames were unreadable")
+        else:
+            self._become("up", "")
+
+    def _bad_frames(self) -> tuple[int, int]:
+        earliest = self._clock() - BAD_WINDOW
+        while self._quality and self._quality[0][0] < earliest:
+            self._quality.popleft()
+        bad = sum(not fine for _, fine in self._quality)
+        return bad, len(self._quality)
+
+    def _become(self, state: LinkState, reason: str) -> None:
+        changed = state != self._state
+        self._reason = reason
+        if not changed:
+            return
+        self._state, self._since = state, self._now()
+        log.info("serial link %s is %s%s", self.name, state, f": {reason}" if reason else "")
+        if self._on_change is not None:
+            self._on_change(self.health())
+
+    def _lose(self, reason: str) -> None:
+        if self._port is not None and not self._port.lost:
+            self._port.lost = reason
+            self._port.writer.transport.abort()
+
+    async def _settle(self) -> None:
+        """Let frames that were heard reach the journal; their senders repeat whatever does not."""
+        if self._recording:
+            await asyncio.wait(set(self._recording), timeout=CLOSE_WITHIN)
+        for task in set(self._recording):
+            task.cancel()
+
+
+def _answer(receipt: Receipt) -> Answer:
+    if receipt.accepted:
+        return "accepted"
+    return "invalid" if receipt.error else "busy"
+
+
+async def _close(port: _Port) -> None:
+    if port.timer is not None:
+        port.timer.cancel()
+    port.writer.close()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE_WITHIN):
+            await port.writer.wait_closed()

@@ -1,0 +1,49 @@
+"""Line settings and port names, as the registry writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from serialx import Parity, StopBits
+
+_PARITY: Final = {"N": Parity.NONE, "E": Parity.EVEN, "O": Parity.ODD}
+_STOP: Final = {"1": StopBits.ONE, "2": StopBits.TWO}
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """Speed in baud, data bits, parity (N, E, O) and stop bits of a serial line."""
+
+    baud: int
+    bits: int
+    parity: Parity
+    stop: StopBits
+
+    @classmethod
+    def parse(cls, text: object) -> LineSettings:
+        """Read `9600 8N1`. Raises ValueError with a sentence; there is no default, a guess would be noise."""
+        found = re.fullmatch(r"([1-9][0-9]{1,6}) +([78])([NEO])([12])", str(text).strip().upper())
+        if not found:
+            raise ValueError(f'a serial line is written like "9600 8N1" or "1200 7E2", not {text!r:.40}')
+        baud, bits, parity, stop = found.groups()
+        return cls(int(baud), int(bits), _PARITY[parity], _STOP[stop])
+
+
+def port_of(address: str) -> str:
+    """The port of a device address: `nurse-call`, or `cabinet` of `cabinet#3` (unit 3 on a shared line)."""
+    return address.rpartition("#")[0] if "#" in address else address
+
+
+def port_url(port: str, root: Path) -> str:
+    """What to open: a URL or an absolute path as it is, a relative path inside the serial folder.
+
+    Raises ValueError for a relative path that leaves the folder.
+    """
+    if "://" in port or port.startswith("/"):
+        return port
+    if ".." in Path(port).parts:
+        raise ValueError(f"a serial port is a path inside the serial folder, not {port!r:.80}")
+    return str(root / port)
