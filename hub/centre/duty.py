@@ -1,0 +1,145 @@
+"""Who is meant by "nurse on duty": a chain's words turned into people, by the local clock of the home.
+
+A shift is a span of local clock time, every day. Whether it covers an instant is asked by turning the instant
+into local time and never the other way round, so the hour that comes twice is covered twice and the hour that
+does not come leaves no gap (failure modes CK-1, CK-3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from drivers.events import Millis
+from hub.centre.alerts.chains import ALWAYS_ANSWERS
+from hub.store.centre_tables import Municipality, Shift, Staff, Team
+
+CARE_ROLES = frozenset({"carer", "nurse", "coordinator"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somebody to reach. id: a staff id, or `phone:` and a number for a place that is no person of ours."""
+
+    id: str
+    name: str
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rota:
+    """All that deciding needs: the teams that serve the zone, their people and shifts, the duty phone."""
+
+    teams: tuple[Team, ...]
+    staff: tuple[Staff, ...]
+    shifts: tuple[Shift, ...]
+    duty_phone: str
+    tz: ZoneInfo
+
+
+def local_minutes(at: Millis, tz: ZoneInfo) -> int:
+    """Minutes since midnight on the wall clock of that place."""
+    local = datetime.fromtimestamp(at / 1000, UTC).astimezone(tz)
+    return local.hour * 60 + local.minute
+
+
+def minutes(clock: str) -> int:
+    """Minutes since midnight of a text like 22:00."""
+    hours, _, rest = clock.partition(":")
+    return int(hours) * 60 + int(rest)
+
+
+def covers(shift: Shift, local: int) -> bool:
+    """Whether a shift covers that minute of the local day; equal ends mean the whole day."""
+    start, end = minutes(shift.from_clock), minutes(shift.to_clock)
+    if start < end:
+        return start <= local < end
+    return local >= start or local < end
+
+
+def uncovered(shifts: Iterable[Shift]) -> list[int]:
+    """Minutes of the local day without anybody, in order."""
+    rows = list(shifts)
+    return [minute for minute in range(24 * 60) if not any(covers(shift, minute) for shift in rows)]
+
+
+def told(tell: str, rota: Rota, at: Millis) -> tuple[Target, ...]:
+    """The people meant by a chain's words at that instant; empty where nobody is (the step is skipped)."""
+    return MEANINGS[tell](rota, at) if tell in MEANINGS else ()
+
+
+def _on_shift(duty: str) -> _Meaning:
+    def find(rota: Rota, at: Millis) -> tuple[Target, ...]:
+        now = local_minutes(at, rota.tz)
+        wanted = {shift.staff for shift in rota.shifts if shift.duty == duty and covers(shift, now)}
+        return _targets(person for person in rota.staff if person.id in wanted)
+
+    return find
+
+
+def _whole_team(rota: Rota, at: Millis) -> tuple[Target, ...]:
+    """Everybody on shift; teams that keep no rota are told as a whole."""
+    now = local_minutes(at, rota.tz)
+    wanted = {shift.staff for shift in rota.shifts if covers(shift, now)}
+    without_rota = {team.id for team in rota.teams} - {shift.team for shift in rota.shifts}
+    return _targets(
+        person
+        for person in rota.staff
+        if CARE_ROLES & set(person.roles) and (person.id in wanted or without_rota & set(person.teams))
+    )
+
+
+def _technician(rota: Rota, at: Millis) -> tuple[Target, ...]:
+    mending = [person for person in rota.staff if "technician" in person.roles]
+    teams = {team.id for team in rota.teams}
+    near = [person for person in mending if teams & set(person.teams)]
+    return _targets(near or mending)
+
+
+def _alarm_centre(rota: Rota, at: Millis) -> tuple[Target, ...]:
+    return (Target(f"phone:{rota.duty_phone}", ALWAYS_ANSWERS, rota.duty_phone),)
+
+
+def _targets(people: Iterable[Staff]) -> tuple[Target, ...]:
+    return tuple(Target(person.id, person.name, person.phone) for person in people if person.active)
+
+
+_Meaning: TypeAlias = Callable[[Rota, Millis], tuple[Target, ...]]
+
+MEANINGS: Mapping[str, _Meaning] = MappingProxyType(
+    {
+        "nurse on duty": _on_shift("nurse"),
+        "second nurse": _on_shift("second nurse"),
+        "shift leader": _on_shift("leader"),
+        "whole team": _whole_team,
+        "technician": _technician,
+        ALWAYS_ANSWERS: _alarm_centre,
+    }
+)
+
+
+async def rota_of(session: AsyncSession, zone: str) -> Rota:
+    """Read the rota of a zone; for an alert without a zone, that of the whole municipality."""
+    settings = await session.get(Municipality, 1)
+    body = settings.body if settings else {}
+    teams = [team for team in await _every_team(session) if not zone or zone in team.zones]
+    shifts = await session.exec(select(Shift).where(col(Shift.team).in_([team.id for team in teams])))
+    staff = await session.exec(select(Staff).where(col(Staff.active).is_(True)).order_by(col(Staff.id)))
+    return Rota(
+        teams=tuple(teams),
+        staff=tuple(staff.all()),
+        shifts=tuple(shifts.all()),
+        duty_phone=str(body.get("duty_phone", "")),
+        tz=ZoneInfo(str(body.get("tz", "Europe/Oslo"))),
+    )
+
+
+async def _every_team(session: AsyncSession) -> Sequence[Team]:
+    return (await session.exec(select(Team).order_by(col(Team.id)))).all()
