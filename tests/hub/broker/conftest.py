@@ -1,0 +1,106 @@
+"""Real brokers on loopback: a nats-server child and Debian's Mosquitto, each with our logins and rights."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hub.broker.backend import Broker, BrokerMissing, Listener
+from hub.broker.check import Logins, await_broker
+from hub.broker.logins import logins
+from hub.broker.mosquitto import Mosquitto
+from hub.broker.nats import NatsServer
+
+
+@dataclass
+class Running:
+    """A broker child that a test may kill and start again."""
+
+    broker: Broker
+    log: Path
+    child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it takes a login."""
+        with self.log.open("ab") as log:
+            self.child = subprocess.Popen(self.broker.prepare(), stdout=log, stderr=log)
+        await_broker(self.broker.url("centre"), seconds=10)
+
+    def kill(self) -> None:
+        """SIGKILL it."""
+        assert self.child is not None
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait(timeout=10)
+
+    def check_logins(self) -> Logins:
+        """The logins that `check` tries with."""
+        return Logins(self.broker.url("gateway-gw1"), self.broker.url("centre"), "gw1")
+
+
+@dataclass
+class LesserMosquitto:
+    """A Mosquitto whose configuration ends with lines that take something away."""
+
+    whole: Mosquitto
+    extra: str
+    name: str = "mosquitto"
+
+    def prepare(self) -> Sequence[str]:
+        """As the whole one, with the extra lines."""
+        command = self.whole.prepare()
+        path = self.whole.folder / "mosquitto.conf"
+        path.write_text(path.read_text() + self.extra)
+        return command
+
+    def url(self, login: str) -> str:
+        """As the whole one."""
+        return self.whole.url(login)
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(params=[NatsServer, Mosquitto], ids=["nats-server", "mosquitto"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
+    """One broker of each kind, started with the logins of gateways gw1 and gw2."""
+    everybody = logins(tmp_path / "secrets", ["gw1", "gw2"])
+    broker = request.param(tmp_path / "broker", Listener(free_port()), everybody)
+    one = Running(broker, tmp_path / "log")
+    try:
+        one.start()
+    except BrokerMissing as missing:
+        pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
+    yield one
+    one.kill()
+
+
+@pytest.fixture
+def mosquitto_with(tmp_path: Path) -> Iterator[Callable[[str], Running]]:
+    """A Mosquitto with extra lines in its configuration, to see what `check` says of a lesser broker."""
+    started: list[Running] = []
+
+    def start(extra: str) -> Running:
+        everybody = logins(tmp_path / "secrets", ["gw1"])
+        whole = Mosquitto(tmp_path / "broker", Listener(free_port()), everybody)
+        one = Running(LesserMosquitto(whole, extra), tmp_path / "log")
+        try:
+            one.start()
+        except BrokerMissing as missing:
+            pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
+        started.append(one)
+        return one
+
+    yield start
+    for one in started:
+        one.kill()

@@ -1,0 +1,85 @@
+"""The `trygghub` command finds its subcommands and answers mistakes with one sentence."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+import hub.cli
+from hub.cli import __main__ as command
+from hub.cli.outcome import Refused
+from hub.log import hide, mask
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`trygghub --help` lists all there is and ends well."""
+    assert command.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in command.COMMANDS)
+
+
+def test_every_command_has_a_module_or_a_process_of_its_own() -> None:
+    """Nothing in the list leads nowhere."""
+    folder = Path(hub.cli.__file__).parent
+    own = {module for name, (module, _) in command.COMMANDS.items() if name not in command.OWN_PROCESS}
+    assert {module for module in own if not (folder / f"{module}.py").is_file()} == set()
+
+
+def test_no_command_at_all_shows_the_overview_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that forgot the command notices."""
+    assert command.main([]) == 2
+    assert "usage: trygghub COMMAND" in capsys.readouterr().out
+
+
+def test_a_misspelt_command_is_answered_with_the_likely_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence on standard error, exit code 2."""
+    assert command.main(["gatewy"]) == 2
+    assert capsys.readouterr().err == (
+        "trygghub: there is no command 'gatewy'; did you mean 'gateway'? (see trygghub --help)\n"
+    )
+
+
+def test_an_unknown_flag_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """No usage text is thrown at the person."""
+    with pytest.raises(SystemExit) as stop:
+        command.main(["gateway", "--idd", "gw1"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        "trygghub gateway: unrecognized arguments: --idd gw1 (see trygghub gateway --help)\n"
+    )
+
+
+def test_a_missing_setting_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command says what it needs and does not start."""
+    monkeypatch.delenv("TRYGGHUB_ID", raising=False)
+    assert command.main(["gateway"]) == 2
+    assert capsys.readouterr().err.startswith("trygghub gateway: --id is needed")
+
+
+def test_a_refusal_carries_its_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subcommand stops with a sentence and the code it chose."""
+
+    def refuse(_args: object) -> int:
+        raise Refused("the book has two faults", code=1)
+
+    monkeypatch.setattr("hub.cli.gateway.run", refuse)
+    assert command.main(["gateway"]) == 1
+    assert capsys.readouterr().err == "trygghub gateway: the book has two faults\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mqtt://gw:hunter2@host:1883", "cannot reach postgresql://centre:hunter2@db/trygghub now"],
+)
+def test_a_password_in_a_url_never_reaches_a_log(text: str) -> None:
+    """Every text of a log line is masked, wherever the URL came from."""
+    assert "hunter2" not in hide(text)
+    line = mask(logging.getLogger(), "info", {"event": text, "count": 1})
+    assert "hunter2" not in str(line)
+    assert line["count"] == 1
