@@ -50,7 +50,9 @@ def test_only_people_and_detectors_call_for_help() -> None:
 def test_every_fact_has_words_in_both_languages_and_a_meaning(kind: str) -> None:
     """Nothing reaches a screen in one language only."""
     spec = CATALOGUE.facts[kind]
-    assert spec.words["nb"] and spec.words["en"] and spec.words["nb"] != spec.words["en"]
+    assert spec.words["nb"]
+    assert spec.words["en"]
+    assert spec.words["nb"] != spec.words["en"]
     assert spec.meaning.endswith(".")
     assert spec.device_class in CATALOGUE.classes
 
