@@ -70,6 +70,32 @@ def no_commands(command: Command, unit: Unit) -> Outgoing:
     raise ValueError(f"a {unit.address} takes no command {command.name!r}")
 
 
+Greeting: TypeAlias = Callable[[Millis], Iterable[Outgoing]]
+
+
+def no_greeting(now: Millis) -> Iterable[Outgoing]:  # noqa: ARG001 - the shape of a greeting
+    """Stand in for devices that need nothing written to them after connecting."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BleUse:
+    """How a Bluetooth LE device is listened to; its frames carry these names as their channel.
+
+    adverts: advertisements it reads (`adv:fcd2` is the service data of UUID 0xFCD2).
+    subscribe: characteristics (full UUIDs, lower case) that notify or indicate; a device with any is connected
+    to whenever it advertises. read: characteristics read once after connecting.
+    greeting: what to write once subscribed, given the time: clocks, requests for stored records.
+    pair: bond before anything else; the passkey comes from commissioning.
+    """
+
+    adverts: frozenset[str] = frozenset()
+    subscribe: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    greeting: Greeting = no_greeting
+    pair: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceType:
     """What we know of one product.
@@ -82,6 +108,7 @@ class DeviceType:
     knows_taken: a dispenser that can tell that a dose was taken, not merely dispensed (VKP 1.3).
     own_clock: its `at` may be trusted after clamping; else the gateway stamps.
     answers: the wire waits for our word before it forgets, so we acknowledge after commit.
+    ble: for Bluetooth LE devices, what the link does with them.
     """
 
     id: str
@@ -100,3 +127,4 @@ class DeviceType:
     own_clock: bool = False
     answers: bool = False
     source: str = ""
+    ble: BleUse | None = None

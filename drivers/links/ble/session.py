@@ -1,0 +1,219 @@
+"""One connectable device: connect when it is heard, subscribe, hear it out, let go, begin again.
+
+Connections go through bleak-retry-connector with a deadline of our own. Whatever happens, `disconnect` is
+called: bleak keeps a D-Bus connection per link and closes it only there, also after the link is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.exc import BleakError
+from bleak_retry_connector import BleakClientWithServiceCache, establish_connection
+
+from drivers.device_type import BleUse, Outgoing
+from drivers.events import Millis
+from drivers.links.back_off import BackOff
+from drivers.links.ble.radio import Radio
+from drivers.links.ble.sightings import Sightings
+from drivers.links.ble.slots import Slots
+from drivers.links.link import LinkDown
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str, str, bytes], None]
+"""Takes address, channel and bytes."""
+Count = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the link waits for things, in seconds of real time.
+
+    connect: for a connection with all its attempts. answer: for one GATT request. let_go: for a disconnection.
+    linger: how long a silent connection is kept when others wait for its slot. silence: without any
+    advertisement before the scan is begun anew.
+    """
+
+    connect: float = 45.0
+    answer: float = 10.0
+    let_go: float = 10.0
+    linger: float = 20.0
+    silence: float = 90.0
+    attempts: int = 2
+    retry: float = 0.5
+    longest_retry: float = 60.0
+
+
+@dataclass(slots=True)
+class Session:
+    """The conversation with one device. use: what to do once connected."""
+
+    address: str
+    use: BleUse
+    radio: Radio
+    sightings: Sightings
+    slots: Slots
+    tell: Tell
+    count: Count
+    now: Callable[[], Millis]
+    patience: Patience
+    reason: str = "not heard yet"
+    _client: BleakClientWithServiceCache | None = None
+    _ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _gone: asyncio.Event = field(default_factory=asyncio.Event)
+    _heard_at: float = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the device is connected and subscribed to."""
+        return self._ready.is_set()
+
+    async def run(self) -> None:
+        """Connect whenever the device is heard, for ever."""
+        back_off = BackOff(self.patience.retry, self.patience.longest_retry)
+        while True:
+            await self.sightings.heard(self.address)
+            try:
+                async with self.slots.one():
+                    await self._visit()
+                back_off.reset()
+                self.count("links_ended")
+            except (BleakError, TimeoutError, EOFError, OSError) as error:
+                self.reason = f"{self.address}: {error or type(error).__name__}"
+                self.count("connect_failures")
+                log.info("%s", self.reason)
+                await asyncio.sleep(back_off.wait())
+
+    async def send(self, outgoing: Outgoing) -> None:
+        """Write to the device, waiting for its connection if need be. Raises LinkDown."""
+        try:
+            async with asyncio.timeout(outgoing.wait / 1000):
+                await self._ready.wait()
+                client = self._client
+                if client is None:
+                    raise LinkDown(f"{self.address} has just gone")
+                await client.write_gatt_char(outgoing.channel, outgoing.payload, response=True)
+        except TimeoutError:
+            raise LinkDown(
+                f"{self.address} did not take it within {outgoing.wait} ms: {self.reason}"
+            ) from None
+        except (BleakError, EOFError, OSError) as error:
+            raise LinkDown(f"{self.address}: {error}; whether it arrived is not known") from error
+
+    async def _visit(self) -> None:
+        self._gone.clear()
+        self.sightings.used(self.address)
+        client: BleakClientWithServiceCache | None = None
+        try:
+            self._client = client = await self._connect()
+            self.count("connections")
+            await self._prepare(client)
+            self.reason = ""
+            self._ready.set()
+            await self._until_gone()
+        finally:
+            self._ready.clear()
+            self._client = None
+            if client is not None:
+                await self._let_go(client)
+
+    async def _connect(self) -> BleakClientWithServiceCache:
+        device = self.sightings.newest(self.address)
+        if device is None:
+            raise BleakError("it is not on the air any more")
+        async with asyncio.timeout(self.patience.connect):
+            return await establish_connection(
+                BleakClientWithServiceCache,
+                device,
+                self.address,
+                disconnected_callback=lambda _client: self._gone.set(),
+                max_attempts=self.patience.attempts,
+                ble_device_callback=lambda: self.sightings.newest(self.address) or device,
+                **self.radio.client,
+            )
+
+    async def _prepare(self, client: BleakClientWithServiceCache) -> None:
+        if self.use.pair:
+            async with asyncio.timeout(self.patience.answer):
+                await client.pair()
+        present = [one for uuid in self.use.subscribe if (one := _find(client, uuid)) is not None]
+        if not present:
+            # A table from before the device's update or from BlueZ's restart: forget it, connect anew.
+            await client.clear_cache()
+            raise BleakError(f"it has none of the characteristics {', '.join(self.use.subscribe)}")
+        for characteristic in present:
+            await self._subscribe(client, characteristic)
+        for uuid in self.use.read:
+            if (one := _find(client, uuid)) is not None:
+                self._tell(uuid, await self._read(client, one))
+        for outgoing in self.use.greeting(self.now()):
+            if (one := _find(client, outgoing.channel)) is not None:
+                await self._greet(client, one, outgoing.payload)
+
+    async def _subscribe(
+        self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic
+    ) -> None:
+        def on_value(_from: BleakGATTCharacteristic, value: bytearray) -> None:
+            self._tell(characteristic.uuid, bytes(value))
+
+        async with asyncio.timeout(self.patience.answer):
+            await client.start_notify(characteristic, on_value)
+
+    async def _read(
+        self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic
+    ) -> bytes:
+        async with asyncio.timeout(self.patience.answer):
+            return bytes(await client.read_gatt_char(characteristic))
+
+    async def _greet(
+        self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic, payload: bytes
+    ) -> None:
+        """Write a greeting; a device that refuses it is heard all the same."""
+        try:
+            async with asyncio.timeout(self.patience.answer):
+                await client.write_gatt_char(characteristic, payload, response=True)
+        except (BleakError, TimeoutError) as error:
+            if self._gone.is_set():
+                raise
+            self.count("greetings_refused")
+            log.info("%s refused what was written to %s: %s", self.address, characteristic.uuid, error)
+
+    async def _until_gone(self) -> None:
+        """Stay until the device goes, or until it has long been silent and another waits for the slot."""
+        self._heard_at = asyncio.get_running_loop().time()
+        gone = asyncio.ensure_future(self._gone.wait())
+        lingered = asyncio.ensure_future(self._linger())
+        try:
+            await asyncio.wait({gone, lingered}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            lingered.cancel()
+
+    async def _linger(self) -> None:
+        """Return when the slot is wanted and the device has said nothing for a while."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self.slots.wanted()
+            left = self._heard_at + self.patience.linger - loop.time()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
+
+    async def _let_go(self, client: BleakClientWithServiceCache) -> None:
+        with contextlib.suppress(BleakError, TimeoutError, EOFError, OSError):
+            async with asyncio.timeout(self.patience.let_go):
+                await client.disconnect()
+
+    def _tell(self, channel: str, payload: bytes) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        self.tell(self.address, channel, payload)
+
+
+def _find(client: BleakClientWithServiceCache, uuid: str) -> BleakGATTCharacteristic | None:
+    return client.services.get_characteristic(uuid)
