@@ -96,14 +96,14 @@ def _whole_team(rota: Rota, at: Millis) -> tuple[Target, ...]:
     )
 
 
-def _technician(rota: Rota, at: Millis) -> tuple[Target, ...]:
+def _technician(rota: Rota, _at: Millis) -> tuple[Target, ...]:
     mending = [person for person in rota.staff if "technician" in person.roles]
     teams = {team.id for team in rota.teams}
     near = [person for person in mending if teams & set(person.teams)]
     return _targets(near or mending)
 
 
-def _alarm_centre(rota: Rota, at: Millis) -> tuple[Target, ...]:
+def _alarm_centre(rota: Rota, _at: Millis) -> tuple[Target, ...]:
     return (Target(f"phone:{rota.duty_phone}", ALWAYS_ANSWERS, rota.duty_phone),)
 
 

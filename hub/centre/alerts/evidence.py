@@ -42,6 +42,8 @@ def repeat(standing: Standing, at: Millis, evidence: tuple[str, ...], timers: Ti
     if standing.handling is Handling.SEEN or woken:
         grown = _loud_again(grown)
     rewait = woken or (raised and standing.handling is Handling.TAKEN)
+    if rewait:
+        grown = replace(grown, undo={})
     return Grown(grown, tuple(lines), hasten=enough, rewait=rewait)
 
 

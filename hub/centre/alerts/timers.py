@@ -70,8 +70,20 @@ LONGEST = 31 * DAY
 def timers_from(settings: Mapping[str, Any]) -> Timers:
     """Read `municipality.timers`; raises TimerError naming the first thing that is wrong."""
     for name, value in settings.items():
-        if name not in NAMES:
-            raise TimerError(f"there is no timer {name!r}; known are {', '.join(sorted(NAMES))}")
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LONGEST:
-            raise TimerError(f"timer {name} is a whole number from 1 to {LONGEST} seconds, not {value!r}")
+        problem = _problem(name, value)
+        if problem:
+            raise TimerError(problem)
     return replace(Timers(), **settings)
+
+
+def timers_as_far_as_known(settings: Mapping[str, Any]) -> Timers:
+    """The same for settings already stored: what is wrong falls back to its default, for an alert cannot wait."""
+    return replace(Timers(), **{name: value for name, value in settings.items() if not _problem(name, value)})
+
+
+def _problem(name: str, value: object) -> str:
+    if name not in NAMES:
+        return f"there is no timer {name!r}; known are {', '.join(sorted(NAMES))}"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LONGEST:
+        return f"timer {name} is a whole number from 1 to {LONGEST} seconds, not {value!r}"
+    return ""
