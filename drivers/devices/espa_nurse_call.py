@@ -1,0 +1,152 @@
+"""A nurse-call system on an ESPA 4.4.4 line: call points, pull cords and wall buttons of a building.
+
+The meaning of record 4 (call type) differs between makers, so it is a setting: `call_types: {"1": cleared, …}`.
+A call whose type nobody explained is a call: better one alert too many than a person unheard. `places` names
+call addresses in people's words: `places: {"550": "Bad, 2. etasje"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
+from drivers.events import DecodeError, Fact, Frame, Value
+from drivers.protocols.espa444 import (
+    ADDRESS,
+    CALL_STATUS,
+    CALL_TO_LINE,
+    CALL_TO_PAGER,
+    CALL_TYPE,
+    CHARSETS,
+    MESSAGE,
+    OTHER,
+    PRIORITY,
+    STATUS_INFORMATION,
+    SYSTEM_STATUS,
+    Block,
+    Scanner,
+    Signal,
+    Token,
+    Whole,
+    decode_block,
+    encode_block,
+)
+
+CALL_TYPES: Final[Mapping[str, str]] = MappingProxyType({"1": "cleared", "2": "raised", "3": "raised"})
+"""ESPA 4.4.4: 1 reset or cancel, 2 speech call, 3 standard call."""
+
+PRIORITIES: Final[Mapping[str, str]] = MappingProxyType({"1": "alarm", "2": "high", "3": "normal"})
+
+FAULT: Final = "8"
+TRANSMITTER_FAILURE: Final = "1"
+
+
+def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
+    """Read one block (`channel` block), a sign of life (line), or line bytes cut anywhere (no channel)."""
+    charset = _charset(unit)
+    if frame.channel == "line":
+        return [Fact("call.heartbeat")]
+    if frame.channel == "block":
+        return list(_facts(decode_block(frame.payload, charset=charset), unit))
+    return _stream(frame.payload, unit, charset)
+
+
+def _charset(unit: Unit) -> str:
+    charset = unit.settings.get("charset", "latin-1")
+    if charset not in CHARSETS:
+        raise DecodeError(
+            f"the charset of {unit.address} is one of {', '.join(CHARSETS)}, not {charset!r:.40}"
+        )
+    return str(charset)
+
+
+def _stream(payload: bytes, unit: Unit, charset: str) -> list[Fact | Result]:
+    """Raw line bytes: what one frame leaves unfinished, the next one may complete."""
+    before = unit.memory.get("pending", "")
+    scanner = Scanner(7 if unit.settings.get("bits") == 7 else 8)
+    scanner.feed(bytes.fromhex(before))
+    facts: list[Fact | Result] = []
+    wrong: list[str] = []
+    for token in scanner.feed(payload):
+        try:
+            facts += _token_facts(token, unit, charset)
+        except DecodeError as problem:
+            wrong.append(str(problem))
+    pending = scanner.pending.hex()
+    if wrong and not facts and pending == before:
+        raise DecodeError("; ".join(wrong)[:500])
+    unit.memory["pending"] = pending
+    return facts + [Fact("call.fault", {"code": f"unreadable block: {why}"[:500]}) for why in wrong]
+
+
+def _token_facts(token: Token, unit: Unit, charset: str) -> list[Fact | Result]:
+    if isinstance(token, Signal):
+        return []
+    if isinstance(token, Whole):
+        return list(_facts(decode_block(token.raw, charset=charset), unit))
+    raise DecodeError(f"a block broke off after {len(token.raw)} bytes: {token.why}")
+
+
+def _facts(block: Block, unit: Unit) -> Iterator[Fact | Result]:
+    if block.header in (CALL_TO_PAGER, CALL_TO_LINE):
+        yield _call(block, unit.settings)
+    elif block.header == STATUS_INFORMATION:
+        yield from _status(block)
+    elif block.header == OTHER:
+        yield Fact("call.fault", {"code": "header 5: no meaning agreed for this line"})
+
+
+def _call(block: Block, settings: Mapping[str, Any]) -> Fact:
+    types = settings.get("call_types", CALL_TYPES)
+    meaning = types.get(block.get(CALL_TYPE), "raised") if isinstance(types, Mapping) else "raised"
+    data: dict[str, Value] = {"place": _place(block.get(ADDRESS).strip(), settings)}
+    if text := block.get(MESSAGE).strip():
+        data["text"] = text
+    if meaning == "cleared":
+        return Fact("call.cleared", data)
+    if priority := PRIORITIES.get(block.get(PRIORITY)):
+        data["priority"] = priority
+    return Fact("call.raised", data)
+
+
+def _place(address: str, settings: Mapping[str, Any]) -> str:
+    places = settings.get("places", {})
+    return str(places.get(address, address) if isinstance(places, Mapping) else address)[:500]
+
+
+def _status(block: Block) -> Iterator[Fact]:
+    """Status of a call that the system handled itself is no news; its own faults are."""
+    if block.get(CALL_STATUS) == FAULT:
+        yield Fact("call.fault", {"code": f"call status 8 for {block.get(ADDRESS) or 'a call'}"})
+    if block.get(SYSTEM_STATUS) == TRANSMITTER_FAILURE:
+        yield Fact("call.fault", {"code": "system status 1: transmitter failure"})
+
+
+def encode(command: Command, unit: Unit) -> Outgoing:
+    """Write a page: a call to a display or pager of the system (header 1). Raises ValueError with a sentence."""
+    if command.name != "page":
+        raise ValueError(f"a nurse-call system takes the command page, not {command.name!r:.40}")
+    address, text = str(command.args.get("address", "")), str(command.args.get("text", ""))
+    records = ((ADDRESS, address), (MESSAGE, text), ("3", "1"), (CALL_TYPE, "3"), ("5", "1"), (PRIORITY, "1"))
+    block = Block(CALL_TO_PAGER, tuple(one for one in records if one[1]))
+    return Outgoing("block", encode_block(block, charset=_charset(unit)), wait=60_000)
+
+
+DEVICE = DeviceType(
+    id="espa_nurse_call",
+    vendor="ESPA",
+    product="nurse-call system, ESPA 4.4.4",
+    name=MappingProxyType({"nb": "Anropsanlegg (ESPA 4.4.4)", "en": "Nurse-call system (ESPA 4.4.4)"}),
+    link="serial",
+    device_class="call",
+    emits=frozenset({"call.raised", "call.cleared", "call.fault", "call.heartbeat"}),
+    decode=decode,
+    signature="blocks SOH … STX … ETX and a check character on a serial line",
+    silent_after=600,
+    commands=MappingProxyType({"page": ("address", "text")}),
+    encode=encode,
+    answers=True,
+    source="ESPA Publication 4.4.4 (proposal for serial data interface for paging equipment)",
+)
