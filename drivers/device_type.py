@@ -108,6 +108,7 @@ class DeviceType:
     knows_taken: a dispenser that can tell that a dose was taken, not merely dispensed (VKP 1.3).
     own_clock: its `at` may be trusted after clamping; else the gateway stamps.
     answers: the wire waits for our word before it forgets, so we acknowledge after commit.
+    recognises: whether a frame of somebody not registered looks like one of these; None where frames cannot tell.
     ble: for Bluetooth LE devices, what the link does with them.
     """
 
@@ -126,5 +127,11 @@ class DeviceType:
     knows_taken: bool = False
     own_clock: bool = False
     answers: bool = False
+    recognises: Callable[[Frame], bool] | None = None
     source: str = ""
     ble: BleUse | None = None
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The classes a unit of this type may be registered as: those of the facts it can report."""
+        return frozenset(kind.partition(".")[0] for kind in self.emits)

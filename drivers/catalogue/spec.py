@@ -118,11 +118,18 @@ class StateSpec:
 
 
 def _number_problem(spec: DataField, value: Value) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
         return "a number"
     if (spec.low is not None and value < spec.low) or (spec.high is not None and value > spec.high):
         return f"a number between {spec.low:g} and {spec.high:g}"
     return ""
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _text_problem(spec: DataField, value: Value) -> str:
@@ -130,9 +137,19 @@ def _text_problem(spec: DataField, value: Value) -> str:
         return "a text"
     if len(value) > MAX_TEXT:
         return f"a text of at most {MAX_TEXT} characters"
+    if not _storable(value):
+        return "a text of whole characters without NUL"
     if spec.values and value not in spec.values:
         return f"one of {', '.join(spec.values)}"
     return ""
+
+
+def _storable(text: str) -> bool:
+    """Half a surrogate pair cannot be written as UTF-8, and PostgreSQL keeps no NUL."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _flag_problem(spec: DataField, value: Value) -> str:  # noqa: ARG001  every check has this shape

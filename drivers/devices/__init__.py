@@ -1,0 +1,1 @@
+"""Device types, one declaration a file; `drivers.registry` lists them."""

@@ -1,0 +1,46 @@
+"""The device types there are, by id, and which of them a stranger's frame looks like.
+
+The list is explicit: a device type is one file in `drivers/devices` and one name here. A test finds files that
+were forgotten, ids that are not their file's name and kinds outside the catalogue.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from drivers.device_type import DeviceType
+from drivers.devices import native_alarm, native_dispenser, native_lock
+from drivers.events import Frame
+
+
+class UnknownDeviceType(LookupError):  # noqa: N818  it says what it is
+    """No device type of that id; the sentence names the nearest."""
+
+
+_MODULES = (
+    native_alarm,
+    native_dispenser,
+    native_lock,
+)
+
+DEVICE_TYPES: Mapping[str, DeviceType] = MappingProxyType(
+    {module.DEVICE.id: module.DEVICE for module in sorted(_MODULES, key=lambda one: one.DEVICE.id)}
+)
+"""Every device type by its id, in alphabetical order."""
+
+
+def device_type(id_: str) -> DeviceType:
+    """The device type of that id. Raises UnknownDeviceType with a sentence."""
+    known = DEVICE_TYPES.get(id_)
+    if known is None:
+        near = difflib.get_close_matches(id_[:80], DEVICE_TYPES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DEVICE_TYPES)}"
+        raise UnknownDeviceType(f"no device type is called {id_!r:.80}; {hint}")
+    return known
+
+
+def recognise(frame: Frame) -> tuple[DeviceType, ...]:
+    """The device types that this frame could come from; none where frames cannot tell."""
+    return tuple(one for one in DEVICE_TYPES.values() if one.recognises is not None and one.recognises(frame))
