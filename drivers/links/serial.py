@@ -11,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import serialx
 
 from drivers.device_type import Outgoing
 from drivers.events import Frame, Millis
-from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState, Receipt
+from drivers.links.back_off import BackOff
+from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState
 from drivers.links.serial_settings import LineSettings
 from drivers.protocols.line import Answer, Failed, Heard, LineMachine, Out, Sent, Write, count
 
@@ -38,25 +38,6 @@ LOOK_EVERY: Final = 1.0
 BAD_WINDOW: Final = 60.0
 BAD_SHARE: Final = 0.05
 BAD_LEAST: Final = 3
-
-
-@dataclass(slots=True)
-class BackOff:
-    """Growing waits in seconds with jitter, so that many ports do not come back in step."""
-
-    low: float = 0.5
-    high: float = 30.0
-    draw: random.Random = field(default_factory=random.Random)
-    _next: float = 0.0
-
-    def wait(self) -> float:
-        """How long to wait now; the next wait may be twice as long."""
-        self._next = min(self.high, max(self.low, self._next * 2))
-        return self._next * self.draw.uniform(0.5, 1.0)
-
-    def reset(self) -> None:
-        """It worked: begin small again."""
-        self._next = 0.0
 
 
 @dataclass(slots=True)
@@ -272,7 +253,8 @@ class SerialLink:
         """Hand the frame to the gateway; what it says is the answer to the sender, if one waits."""
         count(self._counters, "frames")
         try:
-            answer = _answer(await self._hear(frame))
+            receipt = await self._hear(frame)
+            answer: Answer = "accepted" if receipt.accepted else "busy"
         except Exception:
             log.exception("a frame of %s could not be handed over", self.name)
             count(self._counters, "not_recorded")
@@ -350,12 +332,6 @@ class SerialLink:
             await asyncio.wait(set(self._recording), timeout=CLOSE_WITHIN)
         for task in set(self._recording):
             task.cancel()
-
-
-def _answer(receipt: Receipt) -> Answer:
-    if receipt.accepted:
-        return "accepted"
-    return "invalid" if receipt.error else "busy"
 
 
 async def _close(port: _Port) -> None:

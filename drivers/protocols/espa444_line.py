@@ -36,7 +36,7 @@ from drivers.protocols.espa444 import (
 from drivers.protocols.line import Answer, Failed, Heard, Out, Sent, Write, count
 
 BAD_LINE, BUSY, BAD_CONTENT = b"1\x15", b"2\x15", b"3\x15"
-NAK_FOR: Final[Mapping[Answer, bytes]] = {"accepted": bytes([ACK]), "invalid": BAD_CONTENT, "busy": BUSY}
+ANSWERS: Final[Mapping[Answer, bytes]] = {"accepted": bytes([ACK]), "busy": BUSY}
 REASON: Final[Mapping[str, str]] = {"1": "transmission error", "2": "busy", "3": "invalid message"}
 MAX_QUEUE: Final = 64
 """Messages waiting for the line; more means that it does not move."""
@@ -177,7 +177,7 @@ class Listener:
         raw, self._waiting = self._waiting[1], None
         until = None if self.open else now + self._line.regain_after
         self._settled = (raw, until) if answer == "accepted" else None
-        return [Write(NAK_FOR[answer])] if self.open else []
+        return [Write(ANSWERS[answer])] if self.open else []
 
     def _repeat(self, raw: bytes) -> list[Out]:
         """The block again that is written down already: our answer got lost, so it counts once and is answered."""

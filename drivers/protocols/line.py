@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-Answer: TypeAlias = Literal["accepted", "invalid", "busy"]
-"""What became of a frame: written down; written down but meaningless; could not be written down."""
+Answer: TypeAlias = Literal["accepted", "busy"]
+"""What became of a frame: it is written down, or it could not be and has to come again."""
 
 
 @dataclass(frozen=True, slots=True)

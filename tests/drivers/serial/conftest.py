@@ -14,8 +14,9 @@ import pytest
 
 from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact, Frame
+from drivers.links.back_off import BackOff
 from drivers.links.link import LinkHealth, Receipt
-from drivers.links.serial import BackOff, SerialLink
+from drivers.links.serial import SerialLink
 from drivers.links.serial_settings import LineSettings
 from drivers.protocols.line import LineMachine
 from hub.clock import ManualClock
@@ -49,7 +50,7 @@ class Ear:
             receipt = Receipt(accepted=True)
         except DecodeError as wrong:
             self.errors.append(str(wrong))
-            found, receipt = [], Receipt(accepted=False, error=str(wrong))
+            found, receipt = [], Receipt(accepted=True, error=str(wrong))
         self.facts += found
         async with self.changed:
             self.changed.notify_all()

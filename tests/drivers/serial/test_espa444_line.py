@@ -190,11 +190,9 @@ def test_bad_content_is_refused_with_prefix_three() -> None:
     assert written(selected().feed(b"\x01" + body + bytes([check]), 0.2)) == b"3\x15"
 
 
-@pytest.mark.parametrize(
-    ("answer", "says"), [("accepted", b"\x06"), ("invalid", b"3\x15"), ("busy", b"2\x15")]
-)
+@pytest.mark.parametrize(("answer", "says"), [("accepted", b"\x06"), ("busy", b"2\x15")])
 def test_what_became_of_a_block_is_the_answer(answer: Answer, says: bytes) -> None:
-    """Written down, meaningless, or could not be written down."""
+    """Written down, or could not be written down."""
     station = selected()
     [frame] = heard(station.feed(CALL, 0.2))
     assert written(station.answer(frame.ticket, answer, 0.3)) == says
