@@ -1,0 +1,102 @@
+"""The link to devices that speak MQTT: topics become addresses, and a native device is answered after commit.
+
+Subscribed is `homes/#` and what foreign device types need. Every message on it becomes a frame, also those on
+topics that nobody knows: unknown is a state. Our own words come back from the broker and are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from drivers.device_type import Outgoing
+from drivers.events import Frame, Millis
+from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState
+from drivers.links.mqtt_client import Message, MqttClient, NotConnected
+from drivers.protocols import mqtt_topics, native
+from drivers.protocols.json_payload import MAX_PAYLOAD
+
+
+class NotWrittenDown(Exception):  # noqa: N818  it names what happened
+    """The gateway could not write a frame down, so the broker must keep the message."""
+
+
+class MqttLink:
+    """Devices behind an MQTT broker.
+
+    url, client_id: as in MqttClient; the client id must stay the same, since the broker keeps a session for it.
+    now: the clock that frames are stamped with. name: how health and logs call this link.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        *,
+        now: Callable[[], Millis],
+        name: str = "mqtt",
+        subscriptions: Sequence[str] = mqtt_topics.SUBSCRIPTIONS,
+    ) -> None:
+        self.name = name
+        self._now = now
+        self._since = now()
+        self._counters: Counter[str] = Counter()
+        self._hear: Hear | None = None
+        self.client = MqttClient(
+            url,
+            client_id,
+            subscriptions=subscriptions,
+            on_message=self._take,
+            clean=False,
+            max_payload=MAX_PAYLOAD + 1,
+            on_state=self._moved,
+        )
+
+    async def run(self, hear: Hear) -> None:
+        """Hear until cancelled."""
+        self._hear = hear
+        await self.client.run()
+
+    async def send(self, address: str, outgoing: Outgoing) -> None:
+        """Publish to a device, never retained. Raises LinkDown when the broker did not take it."""
+        topic = mqtt_topics.write(address, outgoing.channel)
+        try:
+            await self.client.publish(topic, outgoing.payload)
+        except NotConnected as wrong:
+            raise LinkDown(str(wrong)) from None
+
+    def health(self) -> LinkHealth:
+        """State and counters now."""
+        counters = self._counters + self.client.counters
+        return LinkHealth(self.client.state, dict(counters), self._since, self.client.reason)
+
+    async def _take(self, message: Message) -> None:
+        """One message, from the broker to the journal and back to the device."""
+        place = mqtt_topics.read(message.topic)
+        if place.ours or self._hear is None:
+            return
+        frame = Frame("mqtt", place.address, message.payload, self._now(), place.channel, message.retain)
+        receipt = await self._hear(frame)
+        if not receipt.accepted:
+            raise NotWrittenDown(receipt.error or f"a frame of {place.address} was not written down")
+        self._counters["frames"] += 1
+        if receipt.error:
+            self._counters["not_understood"] += 1
+        if place.native and place.channel == "event":
+            await self._acknowledge(frame, receipt.error)
+
+    async def _acknowledge(self, frame: Frame, error: str) -> None:
+        report = native.report_id(frame.payload)
+        if report is None or frame.retained:
+            return
+        try:
+            await self.client.publish(
+                mqtt_topics.write(frame.address, "ack"), native.write_ack(report, error)
+            )
+        except NotConnected:  # the device will repeat, and be acknowledged then
+            self._counters["acks_not_sent"] += 1
+        else:
+            self._counters["acks"] += 1
+
+    def _moved(self, state: LinkState, reason: str) -> None:  # noqa: ARG002  health() reads both
+        self._since = self._now()
