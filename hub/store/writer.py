@@ -81,6 +81,7 @@ class WriterCounters:
 class _Waiting(Generic[T]):
     operation: Operation[T]
     done: asyncio.Future[T]
+    then: Callable[[T], None] | None
     result: T | None = None
     error: BaseException | None = None
 
@@ -125,8 +126,11 @@ class Writer:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    async def write(self, operation: Operation[T]) -> T:
+    async def write(self, operation: Operation[T], then: Callable[[T], None] | None = None) -> T:
         """Run an operation in the next transaction and give its result back after the commit.
+
+        then: called with the result on the event loop, strictly in the order of the commits, before anybody
+        who waits goes on; it must not raise.
 
         While there is room the operation is queued before the first suspension, so callers that are started
         in order are committed in order. Who stops waiting does not stop the operation.
@@ -135,16 +139,16 @@ class Writer:
         if self._places is None:
             raise StoreError(f"the writer of {self.path} was not started")
         async with self._places:
-            return await self._submit(operation)
+            return await self._submit(operation, then)
 
     @property
     def waiting(self) -> int:
         """Operations queued and not yet taken into a transaction."""
         return len(self._queue)
 
-    def _submit(self, operation: Operation[T]) -> asyncio.Future[T]:
+    def _submit(self, operation: Operation[T], then: Callable[[T], None] | None) -> asyncio.Future[T]:
         assert self._loop is not None
-        entry: _Waiting[T] = _Waiting(operation, self._loop.create_future())
+        entry: _Waiting[T] = _Waiting(operation, self._loop.create_future(), then)
         with self._wake:
             if self._closing or self.state.condition in FINAL:
                 raise StoreError(
@@ -264,8 +268,10 @@ def _resolve(batch: list[_Waiting[Any]]) -> None:
     for entry in batch:
         if entry.error is not None:
             _fail(entry.done, entry.error)
-        else:
-            _succeed(entry.done, entry.result)
+            continue
+        if entry.then is not None:
+            entry.then(entry.result)
+        _succeed(entry.done, entry.result)
 
 
 def _succeed(done: asyncio.Future[Any], result: Any) -> None:

@@ -1,0 +1,92 @@
+"""What the gateway says of itself: started, alive, a link up or down, its clock, its disk.
+
+They are events like any other: in the journal first, then up. They are judged by the centre, since a silent
+gateway cannot report itself. `device` is the gateway's id; `home` is its home where it serves exactly one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+import structlog
+
+from drivers.catalogue import CATALOGUE
+from drivers.events import Event, Value
+from drivers.links.link import LinkHealth
+from hub.clock import Clock
+from hub.gateway import journal
+from hub.gateway.ids import Ids
+from hub.gateway.journal import Line, Noted
+from hub.store.errors import StoreError
+from hub.store.writer import Writer
+from hub.uplink.messages import LaneName
+
+HEARTBEAT = 300.0
+"""Seconds of world time between two heartbeats."""
+
+say = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class OwnFacts:
+    """Writes facts about this gateway. after: told of the lanes with new entries."""
+
+    gateway: str
+    writer: Writer
+    clock: Clock
+    home: Callable[[], str]
+    after: Callable[[Iterable[LaneName]], None]
+    ids: Ids = field(default_factory=Ids)
+
+    async def tell(self, kind: str, **data: Value) -> None:
+        """Write one fact. When it cannot be written now, that is logged and no more: the next one will be."""
+        CATALOGUE.check(kind, data)
+        now = self.clock.now()
+        event = Event(self.ids.new(self.gateway, now), now, now, self.home(), self.gateway, kind, data)
+        lane = CATALOGUE.spec(kind).lane
+
+        def then(_noted: Noted) -> None:
+            self.after({lane})
+
+        await _try(self.writer.write(lambda db: journal.append_event(db, event, given=False), then), kind)
+
+    async def note(self, *lines: Line) -> None:
+        """Write lines about the gateway's condition."""
+
+        def operation(db: sqlite3.Connection) -> set[LaneName]:
+            return {journal.append(db, line).lane for line in lines}
+
+        await _try(self.writer.write(operation, self.after), "a note")
+
+    async def started(self) -> None:
+        """The program has started."""
+        await self.tell("gateway.started", version=program_version())
+
+    async def link_changed(self, name: str, health: LinkHealth) -> None:
+        """A link came up, works badly or went down."""
+        reason = {"reason": health.reason[:500]} if health.reason else {}
+        await self.tell("gateway.adapter", name=name, state=health.state, **reason)
+
+    async def beat(self) -> None:
+        """Say "I am here", for ever."""
+        while True:
+            await self.tell("gateway.heartbeat")
+            await self.clock.sleep(HEARTBEAT)
+
+
+def program_version() -> str:
+    """The version of the installed program."""
+    try:
+        return version("trygghub")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+async def _try(writing: Awaitable[object], what: str) -> None:
+    try:
+        await writing
+    except StoreError as error:
+        say.error("a fact about the gateway could not be written", fact=what, why=str(error))

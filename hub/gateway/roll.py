@@ -1,0 +1,153 @@
+"""The roll of devices: whose frame this is, what it may mean, and since when the device belongs to which home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from drivers.device_type import DeviceType, Unit
+from drivers.events import Frame, Millis
+from hub.registry.models import DevicePart, GatewayPart
+
+MAX_MEMORY = 65_536
+"""Bytes of JSON a decoder may remember of one device; more is a defect of the decoder."""
+
+
+class SecretError(ValueError):
+    """A device's key that cannot be read, said in a sentence that does not repeat the key."""
+
+
+@dataclass(slots=True)
+class Remembered:
+    """What a decoder remembers of one device, as JSON.
+
+    version, committed: as it stands in the database. ahead, latest: after the frames whose commit is under way.
+    """
+
+    version: int = 0
+    committed: bytes = b"{}"
+    ahead: int = 0
+    latest: bytes = b"{}"
+
+    @classmethod
+    def stored(cls, version: int, memory: bytes) -> Remembered:
+        """As read from the database."""
+        return cls(version, memory, version, memory)
+
+
+@dataclass(slots=True)
+class Assigned:
+    """One installed device as the gateway knows it."""
+
+    id: str
+    part: DevicePart
+    type: DeviceType
+    unit: Unit
+    memory: Remembered = field(default_factory=Remembered)
+
+    @property
+    def home(self) -> str:
+        """The home it stands in."""
+        return self.part.home
+
+    def is_assigned(self, at: Millis) -> bool:
+        """Whether the device belongs to its home at this moment."""
+        return self.part.since <= at and (self.part.until is None or at < self.part.until)
+
+    def remember(self, memory: Remembered) -> None:
+        """Take over what is known of its memory."""
+        self.memory = memory
+        self.unit.memory = orjson.loads(memory.latest)
+
+    def undo_frame(self) -> None:
+        """Forget what the last decoding changed: it failed."""
+        self.unit.memory = orjson.loads(self.memory.latest)
+
+    def undo_commits(self) -> None:
+        """Forget what was decoded since the last commit, so that the device's repetition is news again."""
+        self.memory.ahead, self.memory.latest = self.memory.version, self.memory.committed
+        self.undo_frame()
+
+
+@dataclass(slots=True)
+class Roll:
+    """All devices of this gateway, by link and address."""
+
+    part: GatewayPart
+    devices: dict[str, Assigned] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    _at: dict[tuple[str, str], list[Assigned]] = field(default_factory=dict)
+
+    def find(self, frame: Frame) -> Assigned | str:
+        """Whose frame this is, or a sentence that says why it is nobody's."""
+        here = self._at.get((frame.link, _place(frame.link, frame.address)), ())
+        for device in here:
+            if device.is_assigned(frame.heard):
+                return device
+        if here:
+            return f"{here[0].id} at {frame.address!r:.100} is registered, but not assigned to a home at this time"
+        return f"no device is registered at {frame.link} {frame.address!r:.100}"
+
+    def on(self, link: str) -> Iterator[Assigned]:
+        """The devices behind a kind of link."""
+        return (device for device in self.devices.values() if device.part.link == link)
+
+    def add(self, device: Assigned) -> None:
+        """Put a device on the roll."""
+        self.devices[device.id] = device
+        place = (device.part.link, _place(device.part.link, device.part.address))
+        self._at.setdefault(place, []).append(device)
+
+
+def call_the_roll(
+    part: GatewayPart, types: Mapping[str, DeviceType], secrets: Path, old: Roll | None = None
+) -> Roll:
+    """Make the roll of a registry part; a device that stays keeps what its decoder remembers.
+
+    A device whose type we do not know or whose key is missing is named in `problems`; the others work on.
+    """
+    roll = Roll(part)
+    for device_id, entry in part.devices.items():
+        kind = types.get(entry.type)
+        if kind is None:
+            roll.problems.append(
+                f"{device_id} is of the type {entry.type!r}, which this gateway does not know"
+            )
+            continue
+        roll.add(Assigned(device_id, entry, kind, _unit(device_id, entry, secrets, roll.problems)))
+        known = old.devices.get(device_id) if old is not None else None
+        if known is not None and known.type.id == kind.id:
+            roll.devices[device_id].remember(known.memory)
+    return roll
+
+
+def _unit(device_id: str, entry: DevicePart, secrets: Path, problems: list[str]) -> Unit:
+    key: bytes | None = None
+    if entry.secret:
+        try:
+            key = read_key(secrets / entry.secret)
+        except SecretError as wrong:
+            problems.append(f"{device_id}: {wrong}")
+    settings: dict[str, Any] = dict(entry.settings)
+    return Unit(address=entry.address, key=key, settings=settings)
+
+
+def read_key(path: Path) -> bytes:
+    """Read a device's key: hexadecimal digits in a file of their own. Raises SecretError."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SecretError(f"the key file {path.name} cannot be read: {error}") from None
+    try:
+        return bytes.fromhex(text.strip())
+    except ValueError:
+        raise SecretError(f"the key file {path.name} holds no hexadecimal key") from None
+
+
+def _place(link: str, address: str) -> str:
+    """Bluetooth addresses are written in either case; everything else is taken literally."""
+    return address.lower() if link == "ble" else address

@@ -1,0 +1,208 @@
+"""The uplink: entries go up in lanes, acknowledgements and orders come down, over one MQTT connection.
+
+Only the centre's own acknowledgement, sent after its commit, lets the gateway forget; what the broker says of
+delivery is not counted (reference: messaging, section 6). Without acknowledgement entries go up again under the
+same numbers, with growing waits. A broker that is not there at boot is waited for in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from drivers.links.link import LinkState
+from drivers.links.mqtt_client import Message, MqttClient, NotConnected
+from hub.gateway import outbox
+from hub.gateway.outbox import Cursors
+from hub.store.errors import StoreError
+from hub.store.writer import Writer
+from hub.uplink.messages import Ack, LaneName, Order, Part, down_topic, up_topic
+
+PUBLISH_WITHIN = 15.0
+"""Seconds for the broker to take one batch; then the connection is not believed any more (TR-20)."""
+
+PAUSE = (0.2, 1.0)
+"""Seconds to wait after a failed attempt, drawn from this span."""
+
+say = structlog.get_logger(__name__)
+
+_M = TypeVar("_M", Ack, Order, Part)
+
+
+@dataclass(slots=True)
+class Uplink:
+    """The gateway's side of the uplink.
+
+    on_order, on_part: what to do with messages from the centre. on_new_epoch: told, with the reason, when this
+    database turned out to be an old copy and its entries were numbered anew.
+    """
+
+    url: str
+    gateway: str
+    writer: Writer
+    on_order: Callable[[Order], Awaitable[None]]
+    on_part: Callable[[Part], Awaitable[None]]
+    on_new_epoch: Callable[[str], Awaitable[None]]
+    cursors: Cursors = field(default_factory=Cursors)
+    counters: Counter[str] = field(default_factory=Counter)
+    epoch: str = ""
+    _client: MqttClient = field(init=False)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        topics = {down_topic(self.gateway, "ack"): self._on_ack,
+                  down_topic(self.gateway, "command"): self._on_command,
+                  down_topic(self.gateway, "registry"): self._on_registry}  # fmt: skip
+
+        async def on_message(message: Message) -> None:
+            await topics[message.topic](message)
+
+        self._client = MqttClient(
+            self.url,
+            f"gateway-{self.gateway}",
+            subscriptions=tuple(topics),
+            on_message=on_message,
+            on_state=self._on_state,
+        )
+
+    @property
+    def state(self) -> LinkState:
+        """How the connection to the broker is."""
+        return self._client.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is not up."""
+        return self._client.reason
+
+    async def start(self) -> None:
+        """Read from the database where every lane stands."""
+        self.epoch = await self.writer.write(outbox.epoch)
+        for lane, mark in (await self.writer.write(outbox.marks)).items():
+            cursor = self.cursors.lanes[lane]
+            cursor.acked = cursor.sent = mark.acked
+
+    async def run(self) -> None:
+        """Send and receive for ever; ends only by being cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._client.run(), name="uplink connection")
+            tasks.create_task(self._send(), name="uplink sending")
+
+    def nudge(self, lanes: Iterable[LaneName]) -> None:
+        """Say that these lanes have new entries."""
+        for lane in lanes:
+            self.cursors.lanes[lane].pending = True
+        self._changed.set()
+
+    # ------------------------------------------------------------ sending
+
+    async def _send(self) -> None:
+        while True:
+            await self._client.up.wait()
+            self.cursors.rewind_overdue(_now())
+            lane = self.cursors.next_to_send()
+            if lane is None:
+                await self._rest()
+                continue
+            try:
+                await self._send_batch(lane)
+            except (NotConnected, StoreError, TimeoutError) as why:
+                self.counters["failed_batches"] += 1
+                self.cursors.lanes[lane].pending = True
+                say.warning(
+                    "a batch did not go up", lane=lane, why=str(why) or "the broker did not take it in time"
+                )
+                await asyncio.sleep(random.uniform(*PAUSE))
+
+    async def _send_batch(self, lane: LaneName) -> None:
+        cursor, epoch = self.cursors.lanes[lane], self.epoch
+        cursor.pending = False
+        entries = await self.writer.write(lambda db: outbox.take(db, lane, cursor.sent))
+        if entries is None:
+            return
+        async with asyncio.timeout(PUBLISH_WITHIN):
+            await self._client.publish(up_topic(self.gateway, lane), outbox.batch_json(epoch, entries))
+        if epoch == self.epoch:
+            cursor.sent_up_to(entries.last, _now(), more=entries.more)
+        self.counters["batches"] += 1
+        self.counters["entries"] += entries.last - entries.first + 1
+
+    async def _rest(self) -> None:
+        """Wait for something new, or until something has to be sent again."""
+        due = self.cursors.next_resend()
+        try:
+            async with asyncio.timeout_at(due):
+                await self._changed.wait()
+        except TimeoutError:
+            self.counters["resends"] += 1
+        self._changed.clear()
+
+    def _on_state(self, state: LinkState, reason: str) -> None:
+        say.info("uplink", state=state, reason=reason)
+        if state == "up":
+            self.cursors.rewind_all(_now())
+            self._changed.set()
+
+    # ------------------------------------------------------------ receiving
+
+    async def _on_ack(self, message: Message) -> None:
+        ack = self._read(Ack, message)
+        if ack is None or ack.epoch != self.epoch:
+            return
+        mark = await self.writer.write(lambda db: outbox.acknowledge(db, ack))
+        if mark is None:
+            await self._start_anew(
+                f"the centre holds {ack.upto} entries of the lane {ack.lane}, more than we ever sent"
+            )
+            return
+        self.cursors.lanes[ack.lane].acknowledged(ack.upto, _now())
+        self.counters["acks"] += 1
+        self._changed.set()
+
+    async def _on_command(self, message: Message) -> None:
+        order = self._read(Order, message)
+        if order is not None:
+            await self.on_order(order)
+
+    async def _on_registry(self, message: Message) -> None:
+        part = self._read(Part, message, retained=True)
+        if part is not None:
+            await self.on_part(part)
+
+    def _read(self, kind: type[_M], message: Message, *, retained: bool = False) -> _M | None:
+        """Check a message on its way in; a wrong one is said and counted, and disturbs nothing."""
+        wrong = ""
+        if message.retain and not retained:
+            wrong = "it was retained by the broker, and an order or acknowledgement is news once"
+        try:
+            read = kind.model_validate_json(message.payload)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            wrong = f"{'.'.join(map(str, first['loc'])) or 'the message'}: {first['msg']}"
+        if not wrong:
+            return read
+        self.counters["refused_messages"] += 1
+        say.warning(
+            "a message from the centre was refused", topic=message.topic, size=message.size, why=wrong[:300]
+        )
+        return None
+
+    async def _start_anew(self, why: str) -> None:
+        self.epoch = await self.writer.write(outbox.begin_epoch)
+        for cursor in self.cursors.lanes.values():
+            cursor.acked, cursor.heard_back = 0, None
+        self.cursors.rewind_all(_now())
+        self._changed.set()
+        say.error("this database is an old copy; its entries go up again in a new epoch", why=why)
+        await self.on_new_epoch(why)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
