@@ -1,0 +1,173 @@
+"""What newly stored entries mean, carried out in the transaction that stores them: alerts, states, results, faults.
+
+Who says it matters. A gateway may speak for the homes the registry gives it; for others it may call for help
+(a call is never swallowed), but ends no alert and sets no state, and a technical alert says that it tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from drivers.events import Event, Millis
+from hub.centre import commands, technical
+from hub.centre.alerts import opening
+from hub.centre.alerts.decisions import OPENING
+from hub.centre.alerts.rows import Policy
+from hub.centre.intake import states
+from hub.centre.intake.reading import Read
+from hub.centre.intake.storing import LaneKey, Stored
+from hub.store.centre_tables import Change, Device, Gateway, Home
+
+MAY_PASS = (OperationalError, InterfaceError, OSError)
+"""Troubles of the database and not of a message: the same message may well go in later."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Roster:
+    """Who may speak for whom, as far as this group mentions it. owners: home → gateway. places: device → home."""
+
+    owners: dict[str, str | None] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def trusts(self, gateway: str, home: str) -> bool:
+        """Whether this gateway may speak for this home. Homes nobody registered are spoken for by who hears them."""
+        return self.owners.get(home) in {None, gateway}
+
+    def placed(self, event: Event) -> bool:
+        """Whether the device is where the event says, as far as the registry knows it."""
+        return self.places.get(event.device, event.home) == event.home
+
+
+async def roster_of(session: AsyncSession, entries: Iterable[Read]) -> Roster:
+    """Read what is needed to judge who may speak."""
+    listed = list(entries)
+    homes = {entry.home for entry in listed if entry.home}
+    devices = {entry.device for entry in listed if entry.device}
+    owners = await session.exec(select(Home.id, Home.gateway).where(col(Home.id).in_(homes)))
+    places = await session.exec(select(Device.id, Device.home).where(col(Device.id).in_(devices)))
+    return Roster(dict(owners.all()), dict(places.all()))
+
+
+async def carry_out(session: AsyncSession, stored: Stored, policy: Policy, now: Millis) -> None:
+    """Do what the new entries of a group say."""
+    roster = await roster_of(session, (entry for _, entry in stored.new))
+    for key, entry in stored.new:
+        if entry.type != "event" or not roster.trusts(key[0], entry.home):
+            await _safely(session, key, entry, roster, policy, now)
+    await _states(session, stored.new, roster, now)
+    for key, entry in stored.conflicts:
+        names = {"lane": key[2], "number": entry.number}
+        await technical.found(session, technical.CONFLICT, key[0], policy, now, gateway=key[0], names=names)
+    await _heard(session, {key[0] for key in stored.marks}, policy, now)
+
+
+async def _safely(
+    session: AsyncSession, key: LaneKey, entry: Read, roster: Roster, policy: Policy, now: Millis
+) -> None:
+    """One entry behind its own savepoint: what breaks on it takes no other entry with it (promise 5)."""
+    try:
+        async with session.begin_nested():
+            await _one(session, key, entry, roster, policy, now)
+    except MAY_PASS:
+        raise
+    except Exception as broken:
+        log.exception(
+            "an entry is stored, but what it says could not be done", gateway=key[0], number=entry.number
+        )
+        fault = technical.CALL_NOT_JUDGED if _calls(entry) else technical.UNREADABLE
+        names = {"problem": f"{type(broken).__name__}: {broken!s:.200}"}
+        await technical.found(
+            session,
+            fault,
+            f"{key[0]}/{entry.home}",
+            policy,
+            now,
+            gateway=key[0],
+            home=entry.home,
+            names=names,
+        )
+
+
+def _calls(entry: Read) -> bool:
+    return entry.judged is not None and entry.judged.action in OPENING
+
+
+async def _one(
+    session: AsyncSession, key: LaneKey, entry: Read, roster: Roster, policy: Policy, now: Millis
+) -> None:
+    trusted = roster.trusts(key[0], entry.home)
+    if not trusted:
+        await _impostor(session, key[0], entry.home, roster, policy, now)
+    if entry.judged is not None:
+        await opening.carry_out(session, entry.judged, policy, now, trusted=trusted)
+    elif entry.type == "result":
+        await commands.settle(session, key[0], entry.body, now)
+    elif entry.type == "health":
+        await _health(session, key[0], entry, policy, now)
+    elif entry.problem:
+        names = {"problem": entry.problem}
+        await technical.found(session, technical.UNREADABLE, key[0], policy, now, gateway=key[0], names=names)
+
+
+async def _impostor(
+    session: AsyncSession, gateway: str, home: str, roster: Roster, policy: Policy, now: Millis
+) -> None:
+    names = {"home": home, "owner": roster.owners[home]}
+    key = f"{gateway}/{home}"
+    await technical.found(
+        session, technical.WRONG_GATEWAY, key, policy, now, gateway=gateway, home=home, names=names
+    )
+
+
+async def _states(
+    session: AsyncSession, new: Sequence[tuple[LaneKey, Read]], roster: Roster, now: Millis
+) -> None:
+    events = [
+        entry.event
+        for key, entry in new
+        if entry.event and roster.trusts(key[0], entry.home) and roster.placed(entry.event)
+    ]
+    await states.store(session, states.newest(events, now))
+    seen = {event.device: event.home for event in events}
+    zones = dict(
+        (await session.exec(select(Home.id, Home.zone).where(col(Home.id).in_(set(seen.values()))))).all()
+    )
+    for device, home in seen.items():
+        session.add(Change(at=now, subject="device", ref=device, home=home, zone=zones.get(home, "")))
+
+
+async def _health(session: AsyncSession, gateway: str, entry: Read, policy: Policy, now: Millis) -> None:
+    """A gateway's word about itself. `data.over` says that the fault is gone; `data.note` that nobody need act."""
+    body = entry.body
+    data = body.get("data") if isinstance(body.get("data"), dict) else {}
+    assert isinstance(data, dict)
+    key = f"{gateway}/{body.get('what', '')}"[:200]
+    session.add(Change(at=now, subject="gateway", ref=gateway))
+    if data.get("over") is True:
+        await technical.over(session, technical.HEALTH, key, policy, now, "the gateway says it is over")
+    elif data.get("note") is not True:
+        says = body.get("says")
+        both = (
+            says
+            if isinstance(says, dict) and {"nb", "en"} <= set(says)
+            else {"nb": str(says), "en": str(says)}
+        )
+        await technical.found(
+            session, technical.HEALTH, key, policy, now, gateway=gateway, names={"says": both}
+        )
+
+
+async def _heard(session: AsyncSession, gateways: Collection[str], policy: Policy, now: Millis) -> None:
+    heard = update(Gateway).where(col(Gateway.id).in_(gateways)).values(last_heard=now)
+    known = await session.exec(heard.returning(col(Gateway.id)).execution_options(synchronize_session=False))
+    for stranger in set(gateways) - {row[0] for row in known.all()}:
+        await technical.found(session, technical.UNKNOWN_GATEWAY, stranger, policy, now, gateway=stranger)

@@ -1,0 +1,157 @@
+"""Technical alerts that the hub raises about itself: a device, a gateway or a part of the hub needs care.
+
+Each is opened like an alert of a rule, under a rule id that begins with `hub:`, so that it has one open episode,
+a chain, a timeline and an end. They are raised where the fault is found, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from drivers.events import Millis
+from hub.centre.alerts import opening
+from hub.centre.alerts.codes import Words, words
+from hub.centre.alerts.decisions import Judged
+from hub.centre.alerts.rows import Policy
+from hub.store.centre_tables import Alert, Home
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault the hub can find. says may hold {names}, filled in when it is found."""
+
+    rule: str
+    says: Words
+    staff_action: Words
+    urgency: str = "moderate"
+
+
+def _fault(rule: str, nb: str, en: str, do_nb: str, do_en: str, urgency: str = "moderate") -> Fault:
+    return Fault(f"hub:{rule}", words(nb, en), words(do_nb, do_en), urgency)
+
+
+CONFLICT = _fault(
+    "number used twice",
+    "Boksen {gateway} har sendt to ulike meldinger med samme nummer ({lane} {number}).",
+    "The gateway {gateway} sent two different entries under one number ({lane} {number}).",
+    "Boksen kan være kopiert eller gjenopprettet feil. Kontroller den.",
+    "The box may be cloned or wrongly restored. Check it.",
+    "high",
+)
+GAP = _fault(
+    "entries missing",
+    "Meldinger fra boksen {gateway} mangler ({lane}, etter nummer {number}).",
+    "Entries from the gateway {gateway} are missing ({lane}, after number {number}).",
+    "Kontroller boksen og linjen; det som mangler, er ikke vurdert her.",
+    "Check the box and its line; what is missing has not been judged here.",
+    "high",
+)
+UNREADABLE = _fault(
+    "unreadable entry",
+    "Boksen {gateway} sender noe som sentralen ikke forstår: {problem}",
+    "The gateway {gateway} sends what the centre does not understand: {problem}",
+    "Kontroller at boks og sentral har samme versjon.",
+    "Check that box and centre run the same version.",
+)
+CALL_NOT_JUDGED = _fault(
+    "alarm not understood",
+    "En alarm fra hjemmet {home} kunne ikke behandles: {problem}",
+    "An alarm from the home {home} could not be dealt with: {problem}",
+    "Ring hjemmet nå. Se i journalen hva som skjedde.",
+    "Call the home now. Look in the journal for what happened.",
+    "critical",
+)
+WRONG_GATEWAY = _fault(
+    "wrong gateway",
+    "Boksen {gateway} melder for hjemmet {home}, som hører til boksen {owner}.",
+    "The gateway {gateway} reports for the home {home}, which belongs to the gateway {owner}.",
+    "Rett registeret, eller kontroller om noen utgir seg for å være boksen.",
+    "Correct the registry, or find out whether somebody poses as this box.",
+    "high",
+)
+UNKNOWN_GATEWAY = _fault(
+    "unknown gateway",
+    "Boksen {gateway} er ikke registrert, men sender meldinger.",
+    "The gateway {gateway} is not registered but sends entries.",
+    "Registrer boksen, eller steng den ute.",
+    "Register the box, or shut it out.",
+)
+HEALTH = _fault(
+    "gateway reports a fault",
+    "{says}",
+    "{says}",
+    "Kontroller boksen {gateway}.",
+    "Check the gateway {gateway}.",
+)
+CHANNEL = _fault(
+    "channel down",
+    "Varslingskanalen {channel} virker ikke: {problem}",
+    "The channel {channel} does not work: {problem}",
+    "Bruk andre kanaler og rett feilen.",
+    "Use other channels and mend it.",
+    "high",
+)
+
+
+async def found(
+    session: AsyncSession,
+    fault: Fault,
+    key: str,
+    policy: Policy,
+    now: Millis,
+    *,
+    gateway: str = "",
+    home: str = "",
+    names: Mapping[str, Any] = MappingProxyType({}),
+) -> Alert | None:
+    """Raise a technical alert, unless it is open: a fault that lasts is one episode, however often it is seen."""
+    if await opening.open_alert(session, fault.rule, key) is not None:
+        return None
+    filled = {"gateway": gateway, "home": home, **names}
+    nb, en = (_fill(fault.says, language, filled) for language in ("nb", "en"))
+    do_nb, do_en = (_fill(fault.staff_action, language, filled) for language in ("nb", "en"))
+    judged = Judged(
+        action="raise",
+        rule=fault.rule,
+        key=key,
+        home=home or await only_home(session, gateway),
+        device=gateway,
+        at=now,
+        says=words(nb, en),
+        staff_action=words(do_nb, do_en),
+        urgency=fault.urgency,
+        queue="technical",
+        body={"rule": fault.rule, "key": key, "names": {name: str(value) for name, value in filled.items()}},
+    )
+    return await opening.carry_out(session, judged, policy, now)
+
+
+async def over(
+    session: AsyncSession, fault: Fault, key: str, policy: Policy, now: Millis, reason: str
+) -> Alert | None:
+    """The fault is gone: clear its alert, if one is open."""
+    alert = await opening.open_alert(session, fault.rule, key)
+    if alert is None or alert.condition == "cleared":
+        return None
+    judged = Judged(
+        action="clear", rule=fault.rule, key=key, home=alert.home, at=max(now, alert.last_at), reason=reason
+    )
+    return await opening.carry_out(session, judged, policy, now)
+
+
+def _fill(says: Words, language: str, names: Mapping[str, Any]) -> str:
+    """Put names into a sentence; a name may itself be in both languages."""
+    chosen = {name: value[language] if isinstance(value, Mapping) else value for name, value in names.items()}
+    return says[language].format_map(chosen)[:1000]
+
+
+async def only_home(session: AsyncSession, gateway: str) -> str:
+    """The home a gateway serves, if it serves exactly one."""
+    served = (await session.exec(select(Home.id).where(Home.gateway == gateway).limit(2))).all()
+    return served[0] if len(served) == 1 else ""
