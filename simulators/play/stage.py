@@ -1,0 +1,88 @@
+"""Set the stage for a scenario: MQTT homes, the virtual radio with its devices, serial ports; then play."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from simulators.play.conductor import Conductor
+from simulators.play.mqtt_units import MqttHome
+from simulators.play.unit import Unit
+from simulators.scenario.model import Device, Scenario
+from simulators.world import World
+
+log = logging.getLogger(__name__)
+
+READY = "the homes are there"
+"""Said once everything is set up; who started us may wait for it."""
+
+
+class StageError(Exception):
+    """Something the scenario needs is missing; the text says what, in one sentence."""
+
+
+async def play(
+    scenario: Scenario, first: date, world: World, data: Path, *, broker: str, ble_port: int | None
+) -> None:
+    """Play until cancelled. Raises StageError."""
+    wires = {device.kind.wire for device in scenario.devices.values()}
+    if "mqtt" in wires and not broker:
+        raise StageError(
+            "the scenario has MQTT devices; name their broker with --broker mqtt://user:password@host:port"
+        )
+    units: dict[str, Unit] = {}
+    conductor = Conductor(scenario, first, world, units, data / "simulators" / f"{scenario.name}.json")
+    if "mqtt" in wires:
+        _mqtt(scenario, broker, world, conductor.trouble, units)
+    if "ble" in wires:
+        await _ble(scenario, ble_port or 0, world, data, units)
+    if "serial" in wires:
+        _serial(scenario, data, units)
+    async with asyncio.TaskGroup() as tasks:
+        for unit in {id(one): one for one in units.values()}.values():
+            tasks.create_task(unit.run())
+        log.info("%s: %d homes, %d devices, %gx", READY, len(scenario.homes), len(units), world.speed)
+        tasks.create_task(conductor.run())
+
+
+def _mqtt(
+    scenario: Scenario,
+    broker: str,
+    world: World,
+    trouble: Callable[[str], frozenset[str]],
+    units: dict[str, Unit],
+) -> None:
+    # Ids of this run's events begin with the world's time, so no restart repeats one.
+    boot = f"{world.now():x}"
+    for home in scenario.homes.values():
+        connected = MqttHome(home, broker, world, boot, trouble)
+        units.update(dict.fromkeys(connected.natives, connected))
+
+
+async def _ble(scenario: Scenario, port: int, world: World, data: Path, units: dict[str, Unit]) -> None:
+    # bumble is large; a scenario without Bluetooth does without it.
+    from simulators.play.ble_units import KeyMissing, ble_unit  # noqa: PLC0415
+    from simulators.radio import Ether, RadioHub  # noqa: PLC0415
+
+    hub = RadioHub(Ether(), port=port)
+    try:
+        await hub.start()
+        for device in _on("ble", scenario):
+            units[device.id] = ble_unit(device, hub.address, world, data / "gateway" / "secrets")
+    except (OSError, KeyMissing) as wrong:
+        raise StageError(f"the virtual radio cannot start: {wrong}") from None
+    log.info("the virtual radio is open to everybody at %s", hub.address)
+
+
+def _serial(scenario: Scenario, data: Path, units: dict[str, Unit]) -> None:
+    from simulators.play.serial_units import NurseCallUnit  # noqa: PLC0415
+
+    for device in _on("serial", scenario):
+        units[device.id] = NurseCallUnit(device, data)
+
+
+def _on(wire: str, scenario: Scenario) -> list[Device]:
+    return [device for device in scenario.devices.values() if device.kind.wire == wire]

@@ -1,0 +1,164 @@
+"""A scenario's day as a list of beats: ordinary habits, then the incidents laid over them. Pure and seeded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from simulators.scenario.habits import Day, beat, habits, reading
+from simulators.scenario.model import Beat, Device, Expected, Home, Incident, Millis, Scenario
+from simulators.scenario.story import Hours, story
+from simulators.scenario.words import DOSE_HABITS
+
+READING_EVERY = 60.0
+"""Seconds between measurements while an incident's `reading` lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """An expected alert with its instants."""
+
+    rule: str
+    home: str
+    since: Millis
+    until: Millis
+
+
+def day_plan(scenario: Scenario, first: date, number: int = 1) -> list[Beat]:
+    """What every device says on the scenario's `number`-th day, in order. first: the local date of day 1."""
+    on = first + timedelta(days=number - 1)
+    beats: list[Beat] = []
+    for home in scenario.homes.values():
+        seed = f"{scenario.seed}/{number}/{home.id}"
+        incidents = [one for one in scenario.incidents if one.home == home.id and one.day in (None, number)]
+        beats += _home_plan(home, scenario.start, on, incidents, seed)
+    return sorted(beats)
+
+
+def expected(scenario: Scenario, first: date) -> list[Window]:
+    """The alerts the scenario's author expects, with their instants."""
+    return [_window(one, scenario, first) for one in scenario.expect]
+
+
+def day_begin(scenario: Scenario, first: date, number: int = 1) -> Millis:
+    """When the `number`-th day begins, in the scenario's own zone."""
+    return instant(first + timedelta(days=number - 1), scenario.start, scenario.zone)
+
+
+def instant(on: date, minutes: int, zone: ZoneInfo) -> Millis:
+    """Local clock → ms UTC. A time that comes twice: the first; one that does not exist: the offset before."""
+    local = datetime(on.year, on.month, on.day, minutes // 60, minutes % 60, tzinfo=zone)
+    return round(local.astimezone(UTC).timestamp() * 1000)
+
+
+def _clock_of(on: date, start: int, zone: ZoneInfo) -> Callable[[int], Millis]:
+    """Clock times of a day that begins at `start`: what is earlier belongs to the morning after."""
+
+    def resolve(minutes: int) -> Millis:
+        return instant(on + timedelta(days=minutes < start), minutes, zone)
+
+    return resolve
+
+
+def _window(one: Expected, scenario: Scenario, first: date) -> Window:
+    zone = scenario.homes[one.home].zone
+    resolve = _clock_of(first + timedelta(days=one.day - 1), scenario.start, zone)
+    return Window(one.rule, one.home, resolve(one.since), resolve(one.until))
+
+
+def _home_plan(home: Home, start: int, on: date, incidents: list[Incident], seed: str) -> Iterator[Beat]:
+    resolve = _clock_of(on, start, home.zone)
+    hours = Hours(
+        begin=instant(on, start, home.zone),
+        end=instant(on + timedelta(days=1), start, home.zone),
+        wakes=resolve(home.wakes),
+        sleeps=resolve(home.sleeps),
+        goes_out=tuple(map(resolve, home.goes_out)),
+        carers=tuple(map(resolve, home.carers)),
+    )
+    scenes = tuple(story(hours, random.Random(seed)))
+    for device in home.devices.values():
+        own = [one for one in incidents if one.device == device.id]
+        missed, left = (frozenset(resolve(one.at) for one in own if one.do == do) for do in ("miss", "leave"))
+        day = Day(hours.begin, hours.end, scenes, resolve, missed, left)
+        usual = habits(device, day, random.Random(f"{seed}/{device.id}"))
+        yield from _lay_over(device, usual, own, resolve)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An incident that lasts: while it does, the device behaves so when it is spoken to."""
+
+    device: str
+    do: str
+    since: Millis
+    until: Millis
+
+
+def troubles(scenario: Scenario, first: date, number: int = 1) -> list[Trouble]:
+    """The lasting incidents of one day, for devices that answer commands."""
+    on = first + timedelta(days=number - 1)
+    found = []
+    for one in scenario.incidents:
+        if one.day in (None, number) and one.lasting is not None:
+            since = _clock_of(on, scenario.start, scenario.homes[one.home].zone)(one.at)
+            found.append(Trouble(one.device, one.do, since, since + round(one.lasting * 1000)))
+    return found
+
+
+# ---------------------------------------------------------------- incidents
+
+
+def _lay_over(
+    device: Device, usual: list[Beat], incidents: list[Incident], resolve: Callable[[int], Millis]
+) -> list[Beat]:
+    """Take out what an incident makes impossible, then add what it says."""
+    beats = usual
+    for incident in incidents:
+        since = resolve(incident.at)
+        until = since + round((incident.lasting or 0) * 1000)
+        if incident.do == "silent":
+            beats = [one for one in beats if not since <= one.at < until]
+            continue
+        contradicting = _contradicting(device, incident.do)
+        beats = [one for one in beats if not (since <= one.at <= until and one.word in contradicting)]
+        beats += _said(device, incident, since, until)
+    return beats
+
+
+def _contradicting(device: Device, do: str) -> frozenset[str]:
+    """The facts a device cannot report while this incident lasts."""
+    together = {do, device.kind.ends[do]} if do in device.kind.ends else set()
+    if device.type == "lock" and together:
+        together |= {"locked", "unlocked"}
+    if device.type == "dispenser" and do == "jammed":
+        together |= {"dispensed", "taken"}
+    return frozenset(together)
+
+
+def _said(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:
+    if incident.do in DOSE_HABITS or incident.do == "slow":
+        return
+    if incident.do == "reading":
+        yield from _readings(device, incident, since, until)
+        return
+    for number in range(incident.times):
+        yield beat(device, since + round(number * incident.every * 1000), incident.do, **incident.data)
+    if incident.lasting is not None:
+        yield beat(device, until, device.kind.ends[incident.do], **_shared(device, incident))
+
+
+def _readings(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:
+    spo2, pulse = incident.data.get("spo2", 96), incident.data.get("pulse", 72)
+    for at in range(since, until + 1, round(READING_EVERY * 1000)):
+        yield from reading(device, at, spo2, pulse)
+
+
+def _shared(device: Device, incident: Incident) -> dict[str, Any]:
+    """What the end of an incident repeats of its beginning: the place of a call, the code of a fault."""
+    both = {"nurse_call": ("place",)}.get(device.type, ()) or (("code",) if incident.do == "fault" else ())
+    return {key: incident.data[key] for key in both if key in incident.data}

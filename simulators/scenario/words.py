@@ -1,0 +1,120 @@
+"""What each simulated device can say and which settings it takes: the table that scenario files are checked by.
+
+The facts are those of the hub's published catalogue, copied here by hand as a device maker would; a test
+compares the two. `do:` of an incident is the second half of a fact (`jammed`), or one of the words in ALSO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from simulators.scenario.text import clock, identity, number, share, span, whole, words
+
+Wire = Literal["mqtt", "ble", "serial"]
+Read = Callable[[str], Any]
+
+ANY = ("heartbeat", "battery", "battery_low", "tamper", "fault", "recovered")
+ALSO = {"silent": "says nothing for a while, as if out of power or range"}
+DOSE_HABITS = frozenset({"miss", "leave"})
+"""Incidents of a dispenser that change a dose's usual course; their `at` is the dose's clock time."""
+DEFAULT_HEARTBEAT = 15 * 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One type of simulated device.
+
+    says: second halves of its facts. ends: fact → the fact that ends it after an incident's `for`.
+    does: further incident words. settings: its own keys in a scenario, with their readers; `many` may be lists.
+    """
+
+    device_class: str
+    wire: Wire = "mqtt"
+    says: tuple[str, ...]
+    ends: Mapping[str, str] = field(default_factory=dict)
+    does: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Read] = field(default_factory=dict)
+    many: frozenset[str] = frozenset()
+
+    def fact(self, word: str) -> str:
+        """The full kind, `class.fact`."""
+        return f"{self.device_class}.{word}"
+
+    @property
+    def incidents(self) -> tuple[str, ...]:
+        """Every word that may stand behind `do:`."""
+        return (*self.says, *self.does, *ALSO)
+
+
+FAULT = {"fault": "recovered"}
+HAZARD = {"detected": "cleared", **FAULT}
+
+KINDS: Mapping[str, Kind] = {
+    "dispenser": Kind(
+        device_class="dispenser",
+        says=(
+            "due", "reminded", "dispensed", "taken", "missed", "secured", "early_request", "jammed", "low_stock",
+            "empty", "no_schedule", "pouch_unreadable", "wrong_person", "drawer_full", "opened", "broken_into",
+            "tilted", "refilled", "message_read", "message_unread", "mains_lost", "mains_back", *ANY,
+        ),
+        ends={"jammed": "recovered", "mains_lost": "mains_back", "low_stock": "refilled", "empty": "refilled", **FAULT},
+        does={
+            "miss": "the resident does not come for a dose",
+            "leave": "the resident takes a dose out of the machine and does not take it",
+        },
+        settings={"doses": clock, "window": span, "forgets": share},
+        many=frozenset({"doses"}),
+    ),
+    "lock": Kind(
+        device_class="lock",
+        says=("locked", "unlocked", "jammed", "refused", "unknown", *ANY),
+        ends={"jammed": "locked", "unlocked": "locked", "unknown": "locked", **FAULT},
+        does={"slow": "answers commands late"},
+        settings={"motor": span},
+    ),
+    "door": Kind(device_class="door", says=("opened", "closed", *ANY), ends={"opened": "closed", **FAULT}),
+    "motion": Kind(
+        device_class="room",
+        says=("motion", "presence", "temperature", "humidity", *ANY),
+        ends=FAULT,
+        settings={"room": words},
+    ),
+    "bed": Kind(
+        device_class="bed",
+        says=("left", "entered", "sat_up", "wet", *ANY),
+        ends={"left": "entered", **FAULT},
+    ),
+    "safety_pendant": Kind(
+        device_class="pendant",
+        says=("pressed", "fall", "cancelled", "out_of_range", *ANY),
+        ends=FAULT,
+    ),
+    "smoke": Kind(device_class="smoke", says=("detected", "cleared", *ANY), ends=HAZARD),
+    "water": Kind(device_class="water", says=("detected", "cleared", *ANY), ends=HAZARD),
+    "pendant": Kind(
+        device_class="pendant",
+        wire="ble",
+        says=("pressed", "fall", "cancelled", *ANY),
+        settings={"address": words, "key": words},
+    ),
+    "oximeter": Kind(
+        device_class="vitals",
+        wire="ble",
+        says=("spo2", "pulse", *ANY),
+        does={"reading": "a measurement: data spo2 (%) and pulse (/min)"},
+        settings={"address": words, "measured": clock, "spo2": number, "pulse": number},
+        many=frozenset({"measured"}),
+    ),
+    "nurse_call": Kind(
+        device_class="call",
+        wire="serial",
+        says=("raised", "cleared", "fault", "recovered"),
+        ends={"raised": "cleared", **FAULT},
+        settings={"port": words, "role": identity},
+    ),
+}  # fmt: skip
+
+COMMON: Mapping[str, Read] = {"heartbeat": span, "battery": whole}
+"""Settings that every device takes: how often it shows a sign of life, and its battery in percent."""

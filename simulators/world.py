@@ -1,0 +1,66 @@
+"""The simulated world's clock: the machine's own, or one that runs faster, handed over as text.
+
+`scaled:WORLD:ANCHOR:SPEED` says: it was WORLD (ms UTC) when the machine's clock stood at ANCHOR (ms UTC), and it
+has run SPEED times as fast since. The hub's processes are handed the same text, so everybody agrees on the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from simulators.scenario.model import Millis
+
+LONGEST_NAP = 30.0
+"""Real seconds slept at most in one piece, so that a machine that was suspended finds its way back."""
+
+
+class ClockError(ValueError):
+    """A clock text nobody can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """World time as a straight line over the machine's."""
+
+    world: Millis
+    anchor: Millis
+    speed: float
+
+    def now(self) -> Millis:
+        """World time in ms."""
+        return self.world + round((_machine() - self.anchor) * self.speed)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so many seconds of world time."""
+        await asyncio.sleep(max(0.0, seconds / self.speed))
+
+    async def sleep_until(self, at: Millis) -> None:
+        """Wait until the world's clock shows `at`."""
+        while (ahead := at - self.now()) > 0:  # noqa: ASYNC110  no event tells that time has passed
+            await asyncio.sleep(min(LONGEST_NAP, ahead / 1000 / self.speed))
+
+
+def read_clock(text: str) -> World:
+    """The text of TRYGGHUB_CLOCK → a world. Empty or `system` is the machine's own clock. Raises ClockError."""
+    if text in {"", "system"}:
+        now = _machine()
+        return World(now, now, 1.0)
+    parts = text.split(":")
+    try:
+        kind, world, anchor, speed = parts[0], int(parts[1]), int(parts[2]), float(parts[3])
+    except (IndexError, ValueError):
+        raise ClockError(f"a clock is 'system' or 'scaled:WORLD:ANCHOR:SPEED', not {text!r:.80}") from None
+    if kind != "scaled" or len(parts) != 4 or not 0 < speed <= 100_000:
+        raise ClockError(f"a clock is 'system' or 'scaled:WORLD:ANCHOR:SPEED', not {text!r:.80}")
+    return World(world, anchor, speed)
+
+
+def starting_at(world: Millis, speed: float) -> World:
+    """A world that stands at `world` now."""
+    return World(world, _machine(), speed)
+
+
+def _machine() -> Millis:
+    return time.time_ns() // 1_000_000
