@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 import structlog
 
@@ -28,6 +29,8 @@ HEARTBEAT = 300.0
 """Seconds of world time between two heartbeats."""
 
 say = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -85,7 +88,7 @@ def program_version() -> str:
         return "unknown"
 
 
-async def _try(writing: Awaitable[object], what: str) -> None:
+async def _try(writing: Awaitable[T], what: str) -> None:
     try:
         await writing
     except StoreError as error:

@@ -57,6 +57,12 @@ class Fill:
         return max(100 * self.used / self.quota, 100 * self.disk)
 
 
+def disk_share(path: Path) -> float:
+    """The share of the file's disk that is in use, 0 to 1."""
+    usage = shutil.disk_usage(path.parent)
+    return 1 - usage.free / usage.total
+
+
 @dataclass(slots=True)
 class Upkeep:
     """Keeps the store within its bounds. disk: share of the disk in use, 0 to 1, by path."""
@@ -65,7 +71,7 @@ class Upkeep:
     clock: Clock
     own: OwnFacts
     quota: int = QUOTA
-    disk: Callable[[Path], float] = lambda path: _disk_share(path)
+    disk: Callable[[Path], float] = disk_share
     fill: Fill = Fill(0, QUOTA, 0.0)
     evicted: int = 0
     _step: int = 0
@@ -172,11 +178,6 @@ def used_bytes(db: sqlite3.Connection) -> int:
         db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * size)
-
-
-def _disk_share(path: Path) -> float:
-    usage = shutil.disk_usage(path.parent)
-    return 1 - usage.free / usage.total
 
 
 def _evicted_line(count: int, now: Millis) -> Line:
