@@ -11,7 +11,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from drivers.device_type import DeviceType
-from drivers.devices import native_alarm, native_dispenser, native_lock
+from drivers.devices import (
+    enocean_button,
+    enocean_contact,
+    enocean_key_card,
+    enocean_leak,
+    enocean_motion,
+    enocean_pendant,
+    enocean_smoke,
+    espa_nurse_call,
+    native_alarm,
+    native_dispenser,
+    native_lock,
+)
 from drivers.events import Frame
 
 
@@ -20,6 +32,14 @@ class UnknownDeviceType(LookupError):  # noqa: N818  it says what it is
 
 
 _MODULES = (
+    enocean_button,
+    enocean_contact,
+    enocean_key_card,
+    enocean_leak,
+    enocean_motion,
+    enocean_pendant,
+    enocean_smoke,
+    espa_nurse_call,
     native_alarm,
     native_dispenser,
     native_lock,

@@ -33,6 +33,7 @@ from drivers.protocols.espa444 import (
     decode_block,
     encode_block,
 )
+from drivers.protocols.streams import BLOCK, LINE, read_stream
 
 CALL_TYPES: Final[Mapping[str, str]] = MappingProxyType({"1": "cleared", "2": "raised", "3": "raised"})
 """ESPA 4.4.4: 1 reset or cancel, 2 speech call, 3 standard call."""
@@ -46,9 +47,9 @@ TRANSMITTER_FAILURE: Final = "1"
 def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
     """Read one block (`channel` block), a sign of life (line), or line bytes cut anywhere (no channel)."""
     charset = _charset(unit)
-    if frame.channel == "line":
+    if frame.channel == LINE:
         return [Fact("call.heartbeat")]
-    if frame.channel == "block":
+    if frame.channel == BLOCK:
         return list(_facts(decode_block(frame.payload, charset=charset), unit))
     return _stream(frame.payload, unit, charset)
 
@@ -63,22 +64,13 @@ def _charset(unit: Unit) -> str:
 
 
 def _stream(payload: bytes, unit: Unit, charset: str) -> list[Fact | Result]:
-    """Raw line bytes: what one frame leaves unfinished, the next one may complete."""
-    before = unit.memory.get("pending", "")
-    scanner = Scanner(7 if unit.settings.get("bits") == 7 else 8)
-    scanner.feed(bytes.fromhex(before))
-    facts: list[Fact | Result] = []
-    wrong: list[str] = []
-    for token in scanner.feed(payload):
-        try:
-            facts += _token_facts(token, unit, charset)
-        except DecodeError as problem:
-            wrong.append(str(problem))
-    pending = scanner.pending.hex()
-    if wrong and not facts and pending == before:
-        raise DecodeError("; ".join(wrong)[:500])
-    unit.memory["pending"] = pending
-    return facts + [Fact("call.fault", {"code": f"unreadable block: {why}"[:500]}) for why in wrong]
+    def scan(line: bytes) -> tuple[list[Token], bytes]:
+        scanner = Scanner(7 if unit.settings.get("bits") == 7 else 8)
+        return scanner.feed(line), scanner.pending
+
+    return read_stream(
+        payload, unit, scan=scan, read=lambda token: _token_facts(token, unit, charset), fault="call.fault"
+    )
 
 
 def _token_facts(token: Token, unit: Unit, charset: str) -> list[Fact | Result]:
@@ -131,7 +123,7 @@ def encode(command: Command, unit: Unit) -> Outgoing:
     address, text = str(command.args.get("address", "")), str(command.args.get("text", ""))
     records = ((ADDRESS, address), (MESSAGE, text), ("3", "1"), (CALL_TYPE, "3"), ("5", "1"), (PRIORITY, "1"))
     block = Block(CALL_TO_PAGER, tuple(one for one in records if one[1]))
-    return Outgoing("block", encode_block(block, charset=_charset(unit)), wait=60_000)
+    return Outgoing(BLOCK, encode_block(block, charset=_charset(unit)), wait=60_000)
 
 
 DEVICE = DeviceType(

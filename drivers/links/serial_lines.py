@@ -16,12 +16,25 @@ from drivers.events import Millis
 from drivers.links.link import LinkHealth
 from drivers.links.serial import SerialLink
 from drivers.links.serial_settings import LineSettings, port_of, port_url
+from drivers.protocols.esp3_line import enocean_machine
 from drivers.protocols.espa444_line import espa_machine
 from drivers.protocols.line import LineMachine
 
 MakeMachine: TypeAlias = Callable[[Mapping[str, Any]], LineMachine]
 
-MACHINES: Final[Mapping[str, MakeMachine]] = MappingProxyType({"espa_nurse_call": espa_machine})
+ENOCEAN = (
+    "enocean_button",
+    "enocean_contact",
+    "enocean_key_card",
+    "enocean_leak",
+    "enocean_motion",
+    "enocean_pendant",
+    "enocean_smoke",
+)
+
+MACHINES: Final[Mapping[str, MakeMachine]] = MappingProxyType(
+    {"espa_nurse_call": espa_machine, **dict.fromkeys(ENOCEAN, enocean_machine)}
+)
 """Device type → the conversation on its line."""
 
 

@@ -34,6 +34,7 @@ from drivers.protocols.espa444 import (
     decode_block,
 )
 from drivers.protocols.line import Answer, Failed, Heard, Out, Sent, Write, count
+from drivers.protocols.streams import BLOCK, LINE
 
 BAD_LINE, BUSY, BAD_CONTENT = b"1\x15", b"2\x15", b"3\x15"
 ANSWERS: Final[Mapping[Answer, bytes]] = {"accepted": bytes([ACK]), "busy": BUSY}
@@ -164,7 +165,7 @@ class Listener:
         self._tickets += 1
         self._waiting = (self._tickets, raw)
         count(self._counters, "blocks")
-        return [Heard(raw, ticket=self._tickets, unit=unit, channel="block")]
+        return [Heard(raw, ticket=self._tickets, unit=unit, channel=BLOCK)]
 
     def broken(self, raw: bytes, unit: str) -> list[Out]:
         """A block began and never ended."""
@@ -187,7 +188,7 @@ class Listener:
 
     def _refuse(self, raw: bytes, unit: str, why: bytes, counter: str) -> list[Out]:
         count(self._counters, counter)
-        return [Write(why), Heard(raw, unit=unit, channel="block")]
+        return [Write(why), Heard(raw, unit=unit, channel=BLOCK)]
 
 
 class Speaker:
@@ -361,7 +362,7 @@ class _Party(ABC):
     def _alive(self, sign: bytes, now: float) -> list[Out]:
         self._alive_at = now
         count(self.counters, "polls")
-        return [Heard(sign, unit=self._unit(), channel="line", life=True)]
+        return [Heard(sign, unit=self._unit(), channel=LINE, life=True)]
 
     def _overdue_block(self, now: float) -> list[Out]:
         if self._block_until is None or now < self._block_until:

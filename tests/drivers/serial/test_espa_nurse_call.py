@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.catalogue import CATALOGUE
 from drivers.device_type import Command, Unit
 from drivers.devices.espa_nurse_call import DEVICE
 from drivers.events import DecodeError, Fact, Frame
 from drivers.protocols.espa444 import Block, decode_block, encode_block
-
-CAPTURES = json.loads((Path(__file__).parent.parent / "captures" / "espa_nurse_call.json").read_text())
 
 
 def frame(hex_: str, channel: str = "") -> Frame:
@@ -28,23 +23,6 @@ def read(hex_: str, channel: str = "", **settings: Any) -> list[list[Any]]:
     """Kinds and data of one frame."""
     facts = DEVICE.decode(frame(hex_, channel), Unit("nurse-call", settings=settings))
     return [[fact.kind, dict(fact.data)] for fact in facts if isinstance(fact, Fact)]
-
-
-@pytest.mark.parametrize("capture", CAPTURES["captures"], ids=lambda capture: capture["note"][:40])
-def test_captures_mean_their_events(capture: dict[str, Any]) -> None:
-    """Each capture decodes to its facts, and the catalogue knows them."""
-    found = read(capture["hex"], capture["channel"])
-    assert found == capture["events"]
-    for kind, data in found:
-        assert kind in DEVICE.emits
-        CATALOGUE.check(kind, data)
-
-
-@pytest.mark.parametrize("refused", CAPTURES["refused"], ids=lambda refused: refused["note"][:40])
-def test_broken_captures_are_refused_in_a_sentence(refused: dict[str, Any]) -> None:
-    """The sentence names what is wrong."""
-    with pytest.raises(DecodeError, match=refused["says"]):
-        read(refused["hex"], refused["channel"])
 
 
 def test_a_call_of_an_unexplained_type_is_a_call() -> None:
@@ -91,20 +69,6 @@ def test_a_refused_frame_leaves_the_memory_alone() -> None:
     with pytest.raises(DecodeError):
         DEVICE.decode(frame("01 31 02 31 1F 41 03 5E"), unit)
     assert unit.memory == {"pending": ""}
-
-
-@given(st.lists(st.binary(max_size=40), max_size=8), st.sampled_from(["", "block", "line"]))
-def test_any_bytes_give_facts_or_the_one_error(parts: list[bytes], channel: str) -> None:
-    """Whatever comes, only catalogue kinds or DecodeError go out."""
-    unit = Unit("nurse-call")
-    for part in parts:
-        try:
-            facts = DEVICE.decode(Frame("serial", "nurse-call", part, 0, channel), unit)
-        except DecodeError:
-            continue
-        for fact in facts:
-            assert isinstance(fact, Fact)
-            CATALOGUE.check(fact.kind, fact.data)
 
 
 def test_a_page_is_a_call_to_the_pager() -> None:
