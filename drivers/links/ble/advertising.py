@@ -13,7 +13,7 @@ SERVICE_LISTS = {0x02: 2, 0x03: 2, 0x04: 4, 0x05: 4, 0x06: 16, 0x07: 16}
 """Structure type → bytes of one service UUID in its list."""
 SERVICE_DATA = {0x16: 2, 0x20: 4, 0x21: 16}
 """Structure type → bytes of the service UUID before its data."""
-BASE = "0000{:08x}-0000-1000-8000-00805f9b34fb"
+BASE = "{:08x}-0000-1000-8000-00805f9b34fb"
 
 
 @dataclass

@@ -80,7 +80,8 @@ class BumbleClient(BaseBleakClient):
         timeout = float(kwargs.get("timeout", self._timeout))
         try:
             async with asyncio.timeout(timeout):
-                await self._reach(min(timeout, CONNECT_WAIT))
+                # A little less than the whole, so that the controller is freed before our own deadline.
+                await self._reach(min(timeout * 0.8, CONNECT_WAIT))
                 await self._settle(pair)
         except BaseException:
             await self.disconnect()

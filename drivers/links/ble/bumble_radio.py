@@ -84,7 +84,10 @@ class BumbleRadio:
         """Leave the air; links end as by a lost adapter."""
         self.gone.set()
         self.listeners.clear()
-        transport, self._transport, self._device = self._transport, None, None
+        transport, self._transport = self._transport, None
+        device, self._device = self._device, None
+        if device is not None:
+            device.host.emit("flush")  # every client learns that its link is gone
         if transport is not None:
             await transport.close()
 
