@@ -68,6 +68,7 @@ class _Reading:
     events: tuple[tuple[Event, bool], ...]
     results: tuple[Result, ...]
     memory: tuple[int, bytes] | None
+    lineage: int
 
 
 @dataclass(slots=True)
@@ -122,7 +123,7 @@ class Hearing:
         for fact in facts:
             CATALOGUE.check(fact.kind, fact.data)
         events = tuple(self._events(frame, device, facts))
-        return _Reading(frame, device, events, results, _memory_after(device))
+        return _Reading(frame, device, events, results, _memory_after(device), device.memory.lineage)
 
     def _events(self, frame: Frame, device: Assigned, facts: Sequence[Fact]) -> Iterable[tuple[Event, bool]]:
         used: Counter[str] = Counter()
@@ -163,11 +164,11 @@ class Hearing:
 
         try:
             committed = await self.writer.write(operation, then)
-        except OutOfStepError:
-            device.undo_commits()
-            raise
-        except (StoreError, sqlite3.Error) as error:
-            device.undo_commits()
+        except (StoreError, OutOfStepError, sqlite3.Error) as error:
+            if reading.memory is not None:
+                device.undo_commits(reading.lineage)
+            if isinstance(error, OutOfStepError):
+                raise
             return self._refused(reading.frame, error)
         return Receipt(accepted=True, events=tuple(noted.event.id for noted in committed.events))
 

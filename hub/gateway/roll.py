@@ -26,12 +26,14 @@ class Remembered:
     """What a decoder remembers of one device, as JSON.
 
     version, committed: as it stands in the database. ahead, latest: after the frames whose commit is under way.
+    lineage: counts how often frames under way were given up, so that each failure is undone once.
     """
 
     version: int = 0
     committed: bytes = b"{}"
     ahead: int = 0
     latest: bytes = b"{}"
+    lineage: int = 0
 
     @classmethod
     def stored(cls, version: int, memory: bytes) -> Remembered:
@@ -67,10 +69,16 @@ class Assigned:
         """Forget what the last decoding changed: it failed."""
         self.unit.memory = orjson.loads(self.memory.latest)
 
-    def undo_commits(self) -> None:
-        """Forget what was decoded since the last commit, so that the device's repetition is news again."""
-        self.memory.ahead, self.memory.latest = self.memory.version, self.memory.committed
-        self.undo_frame()
+    def undo_commits(self, lineage: int) -> None:
+        """Forget what was decoded since the last commit, so that the device's repetition is news again.
+
+        lineage: that of the frame that failed; frames of an older one were given up already.
+        """
+        memory = self.memory
+        if lineage == memory.lineage:
+            memory.ahead, memory.latest = memory.version, memory.committed
+            memory.lineage += 1
+            self.undo_frame()
 
 
 @dataclass(slots=True)
