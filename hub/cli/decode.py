@@ -1,6 +1,6 @@
 """`trygghub decode TYPE`: what a device's bytes mean, line by line, with the drivers the gateway uses.
 
-    echo '{"hex": "44 05 01 3a 01"}' | trygghub decode bthome_button
+    echo '{"hex": "40 3a 01"}' | trygghub decode bthome_pendant
 
 Each line of standard input is one frame: `{"hex": "…"}` or `{"topic": "…", "payload": …}`, perhaps with `at`,
 `address`, `characteristic`, `key` (hex), `home`, `device`, `retained`, `settings`. Each event becomes one line,

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 import drivers.devices
 from drivers.catalogue import CATALOGUE
 from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
+from drivers.device_types_doc import PAGE, page
 from drivers.events import DecodeError, Fact, Frame
 from drivers.registry import DEVICE_TYPES, UnknownDeviceType, device_type, recognise
 
@@ -233,6 +234,12 @@ def test_every_command_is_written(type_: DeviceType) -> None:
                 assert outgoing.payload == bytes.fromhex(example["hex"])
             elif "payload" in example:
                 assert json.loads(outgoing.payload) == example["payload"]
+
+
+def test_the_table_of_device_types_is_fresh() -> None:
+    """`python -m drivers.device_types_doc` writes it into drivers/README.md."""
+    old = PAGE.read_text(encoding="utf-8")
+    assert page(old) == old
 
 
 def test_a_stranger_is_recognised() -> None:
