@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from drivers.device_type import DeviceType
 from drivers.devices import (
+    bthome_pendant,
     enocean_button,
     enocean_contact,
     enocean_key_card,
@@ -23,6 +24,7 @@ from drivers.devices import (
     native_alarm,
     native_dispenser,
     native_lock,
+    sig_pulse_oximeter,
 )
 from drivers.events import Frame
 
@@ -32,6 +34,7 @@ class UnknownDeviceType(LookupError):  # noqa: N818  it says what it is
 
 
 _MODULES = (
+    bthome_pendant,
     enocean_button,
     enocean_contact,
     enocean_key_card,
@@ -43,6 +46,7 @@ _MODULES = (
     native_alarm,
     native_dispenser,
     native_lock,
+    sig_pulse_oximeter,
 )
 
 DEVICE_TYPES: Mapping[str, DeviceType] = MappingProxyType(

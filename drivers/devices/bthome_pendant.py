@@ -36,12 +36,12 @@ def decode(frame: Frame, unit: Unit) -> list[Fact]:
         return []
     facts = [_pressed(code) for code in packet.events("button") if code not in NO_PRESS]
     for percent in packet.numbers("battery"):
-        facts += reports.battery("pendant", min(percent, 100), unit, frame.heard)
+        facts += reports.battery("pendant", percent, unit, frame.heard)
     if any(packet.numbers("battery_low")):
         facts.append(Fact("pendant.battery_low"))
     if any(packet.numbers("tamper")):
         facts.append(Fact("pendant.tamper"))
-    facts += reports.life("pendant", unit, frame.heard)
+    facts = facts or reports.life("pendant", unit, frame.heard)
     return [
         Fact(fact.kind, fact.data, fact.at, bthome.fact_id(packet, unit, number))
         for number, fact in enumerate(facts)

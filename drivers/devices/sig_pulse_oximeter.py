@@ -27,10 +27,8 @@ def decode(frame: Frame, unit: Unit) -> list[Fact]:
         return _continuous(frame, unit)
     if channel == gatt.BATTERY_LEVEL:
         level = gatt.battery_level(frame.payload)
-        return [
-            *reports.battery("vitals", level, unit, frame.heard),
-            *reports.life("vitals", unit, frame.heard),
-        ]
+        said = reports.battery("vitals", level, unit, frame.heard)
+        return said or reports.life("vitals", unit, frame.heard)
     raise DecodeError(f"a pulse oximeter speaks on 2a5e, 2a5f and 2a19, not on {frame.channel!r:.60}")
 
 

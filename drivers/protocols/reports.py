@@ -18,7 +18,12 @@ HIGH_AGAIN: Final = 30  # percent; between the two a new battery is not yet beli
 
 
 def battery(device_class: str, percent: float, unit: Unit, heard: Millis, low: float = LOW) -> list[Fact]:
-    """The level when it changed or a day has passed; once `battery_low` when it fell to `low`."""
+    """The level when it changed or a day has passed; once `battery_low` when it fell to `low`.
+
+    A level above 100 is no level, and nothing is said of it: what else came with it must not be lost.
+    """
+    if not 0 <= percent <= 100:
+        return []
     said = unit.memory.get("battery", {})
     was_low = bool(said.get("low"))
     is_low = percent <= low or (was_low and percent < HIGH_AGAIN)
@@ -32,7 +37,7 @@ def battery(device_class: str, percent: float, unit: Unit, heard: Millis, low: f
 
 
 def life(device_class: str, unit: Unit, heard: Millis, every: Millis = LIFE_EVERY) -> list[Fact]:
-    """A heartbeat, at most one in `every` ms."""
+    """A heartbeat for a frame that said nothing else, at most one in `every` ms."""
     last = unit.memory.get("life")
     if isinstance(last, int) and 0 <= heard - last < every:
         return []
