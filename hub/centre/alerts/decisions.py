@@ -16,6 +16,7 @@ OPENING = frozenset({"raise", "repeat"})
 LONGEST_KEY = 200
 LONGEST_TEXT = 1000
 MOST_EVIDENCE = 500
+LONGEST_LAG: Millis = 366 * 86_400_000
 
 
 class DecisionError(ValueError):
@@ -29,7 +30,7 @@ NOTHING_TO_DO = words("", "")
 class Judged:
     """One decision, whoever made it. Its identity is (rule, key, at, action): twice received, it counts once.
 
-    at: the instant of the decision, ms UTC. because: event ids. body: the whole decision, for "why".
+    at: the instant of the decision, ms UTC. lag: ms from the causing event to its hearing. because: event ids. body: the whole decision, for "why".
     """
 
     action: str
@@ -38,6 +39,8 @@ class Judged:
     home: str
     at: Millis
     device: str = ""
+    kind: str = ""
+    lag: Millis = 0
     because: tuple[str, ...] = ()
     says: Words = field(default_factory=lambda: NOTHING_TO_DO)
     staff_action: Words = field(default_factory=lambda: NOTHING_TO_DO)
@@ -58,6 +61,8 @@ def read(body: Mapping[str, Any]) -> Judged:
         home=_text(body, "home", empty=True),
         at=_time(body),
         device=_text(body, "device", empty=True),
+        kind=_text(body, "kind", empty=True),
+        lag=_lag(body),
         because=_ids(body.get("because", ())),
         says=_words(body, "says"),
         staff_action=_words(body, "staff_action"),
@@ -93,6 +98,13 @@ def _time(body: Mapping[str, Any]) -> Millis:
         return parse_time(body.get("at"))
     except TimeError as wrong:
         raise DecisionError(f"at of a decision: {wrong}") from None
+
+
+def _lag(body: Mapping[str, Any]) -> Millis:
+    value = body.get("lag", 0)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST_LAG:
+        raise DecisionError(f"lag of a decision is whole milliseconds from 0 up, not {value!r:.80}")
+    return value
 
 
 def _ids(value: object) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from drivers.events import Millis, parse_time
+from drivers.events import Millis
 from hub.centre import audit
 from hub.centre.access import zone_of
 from hub.centre.alerts import rows
@@ -166,20 +166,13 @@ async def _begin(
 
 
 async def _source(session: AsyncSession, judged: Judged) -> tuple[str, Millis]:
-    """Kind and time of hearing of the event that tipped the scale, as far as the journal has it yet."""
-    if not judged.because:
-        return "", judged.at
-    wanted = select(Entry).where(Entry.event_id == judged.because[-1], Entry.type == "event").limit(1)
-    entry = (await session.exec(wanted)).first()
-    return (entry.kind, entry.heard) if entry else ("", _heard(judged))
-
-
-def _heard(judged: Judged) -> Millis:
-    """A decision may carry when its evidence was heard; its own instant stands in for that."""
-    try:
-        return parse_time(judged.body.get("heard"))
-    except ValueError:
-        return judged.at
+    """Kind of the fact behind it, and when that was heard: from the journal, else as the decision tells it."""
+    if judged.because:
+        wanted = select(Entry).where(Entry.event_id == judged.because[-1], Entry.type == "event").limit(1)
+        entry = (await session.exec(wanted)).first()
+        if entry is not None:
+            return judged.kind or entry.kind, entry.heard
+    return judged.kind, judged.at + judged.lag
 
 
 async def _episode_before(session: AsyncSession, judged: Judged) -> int | None:

@@ -92,6 +92,26 @@ async def fresh_store(empty: Path, target: Path) -> Store:
     return await open_store(sqlite_url(target), "centre")
 
 
+NewCentre = Callable[[], Awaitable[Store]]
+
+
+@pytest.fixture
+async def new_centre(empty_centre: Path, tmp_path: Path) -> AsyncIterator[NewCentre]:
+    """Make further databases with the cast in them, for tests that play many lives."""
+    made: list[Store] = []
+
+    async def make() -> Store:
+        store = await fresh_store(empty_centre, tmp_path / f"centre-{len(made)}.db")
+        made.append(store)
+        async with store.writing() as session:
+            session.add_all(cast())
+        return store
+
+    yield make
+    for store in made:
+        await store.close()
+
+
 @pytest.fixture
 async def store(empty_centre: Path, tmp_path: Path) -> AsyncIterator[Store]:
     """A centre's database with the cast in it."""
@@ -139,6 +159,17 @@ Judge = Callable[..., Awaitable[Alert | None]]
 @pytest.fixture
 def judge(store: Store, clock: ManualClock) -> Judge:
     """Carry out one decision; a pendant pressed in Astrid's home unless the test says otherwise."""
+    return judge_in(store, clock)
+
+
+@pytest.fixture
+def judging() -> Callable[[Store, ManualClock], Judge]:
+    """The same for a centre the test made itself."""
+    return judge_in
+
+
+def judge_in(store: Store, clock: ManualClock) -> Judge:
+    """Carry out decisions in that centre."""
 
     async def carry_out(action: str = "raise", **changes: Any) -> Alert | None:
         judged = Judged(**(pressed(clock.now()) | {"action": action} | changes))
