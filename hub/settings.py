@@ -59,6 +59,11 @@ def broker_url(text: str) -> str:
     return text
 
 
+def broker_choice(text: str) -> str:
+    """`nats`, `mosquitto`, or the URL of a broker that runs already."""
+    return text if text in {"nats", "mosquitto"} else broker_url(text)
+
+
 def database_url(text: str) -> str:
     """`sqlite:///file` or `postgresql://user:password@host/name`."""
     scheme = text.partition(":")[0].partition("+")[0]
@@ -198,6 +203,39 @@ class WebSettings(StoreSettings):
     )
     host: str = field(default="127.0.0.1", metadata=says("address to listen on"))
     port: int = field(default=8420, metadata=says("port to listen on", port))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings(StoreSettings):
+    """What `trygghub run` needs to start everything on this machine."""
+
+    registry: Path | None = field(
+        default=None, metadata=says("registry file to import on the first start", existing_file)
+    )
+    gateway: str | None = field(
+        default=None,
+        metadata=says("which gateway of the registry runs here, where it names several", identity),
+    )
+    broker: str = field(
+        default="nats",
+        metadata=says(
+            "nats or mosquitto as a child process, or mqtt://… for one that runs already",
+            broker_choice,
+            secret=True,
+        ),
+    )
+    rules: Path | None = field(default=None, metadata=RULES)
+    scenario: str = field(default="demo_day", metadata=says("scenario that --demo plays"))
+    speed: float | None = field(
+        default=None, metadata=says("how many times faster the demo's world runs; default 60", speed)
+    )
+    ble: str = field(
+        default="off", metadata=says("Bluetooth of the gateway: off, bluez or tcp:HOST:PORT", ble_backend)
+    )
+    host: str = field(default="127.0.0.1", metadata=says("address the dashboard listens on"))
+    port: int | None = field(
+        default=None, metadata=says("port the dashboard listens on; 8420 if free, else another", port)
+    )
 
 
 def embedded_database(data: Path) -> str:

@@ -6,11 +6,12 @@ A publish that is not allowed is dropped by every broker with an ordinary PUBACK
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from hub.files import write_private
 
 PASSWORD_BYTES = 24
 
@@ -65,15 +66,3 @@ def password(path: Path) -> str:
     made = secrets.token_urlsafe(PASSWORD_BYTES)
     write_private(path, made + "\n")
     return made
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

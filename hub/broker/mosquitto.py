@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.broker.backend import BrokerMissing, Listener, login_url, private_folder
-from hub.broker.logins import Login, write_private
+from hub.broker.logins import Login
+from hub.files import write_private
 
 PLACES = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto")
 """Where packages put it outside an ordinary user's PATH."""

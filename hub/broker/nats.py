@@ -18,7 +18,8 @@ from importlib import metadata
 from pathlib import Path
 
 from hub.broker.backend import BrokerMissing, Listener, login_url, private_folder
-from hub.broker.logins import Login, write_private
+from hub.broker.logins import Login
+from hub.files import write_private
 
 OLDEST = (2, 14, 3)
 """Older ones let MQTT clients past their permissions (OSV BIT-nats-2026-58209)."""

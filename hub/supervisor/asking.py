@@ -1,0 +1,45 @@
+"""Ask a process on loopback whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+WITHIN = 2.0
+"""Seconds for one answer."""
+
+
+def http_ready(port: int, path: str = "/readyz", host: str = "127.0.0.1") -> Callable[[], Awaitable[bool]]:
+    """Whether the process answers 200."""
+
+    async def ask() -> bool:
+        try:
+            return await asyncio.wait_for(_status(host, port, path), WITHIN) == 200
+        except (OSError, TimeoutError, ValueError, IndexError):
+            return False
+
+    return ask
+
+
+def listening(port: int, host: str = "127.0.0.1") -> Callable[[], Awaitable[bool]]:
+    """Whether somebody listens on this port."""
+
+    async def ask() -> bool:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), WITHIN)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+    return ask
+
+
+async def _status(host: str, port: int, path: str) -> int:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+        line = await reader.readline()
+        return int(line.split()[1])
+    finally:
+        writer.close()

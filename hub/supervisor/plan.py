@@ -1,0 +1,123 @@
+"""Which processes a run consists of, and what each is told. Pure: data in, specs out.
+
+Settings go to children by environment, so that no password stands in a process list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.broker.backend import Broker
+from hub.broker.check import await_broker
+from hub.clock import ScaledClock
+from hub.settings import RunSettings
+from hub.supervisor.asking import http_ready, listening
+from hub.supervisor.child import Spec
+from hub.supervisor.folder import Memory
+
+PYTHON = (sys.executable, "-P", "-m")
+"""-P: the folder we happen to stand in must not shadow our packages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything a run has decided before the first process starts."""
+
+    settings: RunSettings
+    root: Path
+    memory: Memory
+    broker: Broker
+    clock: ScaledClock | None
+
+    @property
+    def gateway_login(self) -> str:
+        """The broker login of this machine's gateway."""
+        return f"gateway-{self.memory.gateway}"
+
+    @property
+    def shared(self) -> Mapping[str, str]:
+        """What every process is told."""
+        told = {"TRYGGHUB_DATA": str(self.root), "PYTHONUNBUFFERED": "1"}
+        if self.clock is not None:
+            told["TRYGGHUB_CLOCK"] = self.clock.as_text()
+            # People at the screen live at the machine's pace: their timers stretch as the world hurries.
+            told["TRYGGHUB_PEOPLE_PACE"] = f"{self.clock.speed:g}"
+        return told
+
+
+def broker(stage: Stage, command: tuple[str, ...]) -> Spec:
+    """The broker, where it is ours to start."""
+    url = stage.broker.url("centre")
+
+    async def ready() -> bool:
+        try:
+            await asyncio.to_thread(await_broker, url, 1.0)
+        except TimeoutError:
+            return False
+        return True
+
+    return Spec("broker", command, {}, ready)
+
+
+def centre(stage: Stage) -> Spec:
+    """The centre, with its embedded database unless another is named."""
+    http = stage.memory.ports["centre"]
+    told = {
+        "TRYGGHUB_BROKER": stage.broker.url("centre"),
+        "TRYGGHUB_HTTP": str(http),
+        **_database(stage),
+        **_rules(stage),
+    }
+    return Spec("centre", (*PYTHON, "hub.cli", "centre"), {**stage.shared, **told}, http_ready(http))
+
+
+def gateway(stage: Stage) -> Spec:
+    """The gateway, with simulated homes on its ports in a demo."""
+    http = stage.memory.ports["gateway"]
+    told = {
+        "TRYGGHUB_ID": stage.memory.gateway,
+        "TRYGGHUB_UPLINK": stage.broker.url(stage.gateway_login),
+        "TRYGGHUB_DEVICES": stage.broker.url("hearing"),
+        "TRYGGHUB_BLE": f"tcp:127.0.0.1:{stage.memory.ports['ble']}"
+        if stage.memory.demo
+        else stage.settings.ble,
+        "TRYGGHUB_HTTP": str(http),
+        **_rules(stage),
+    }
+    return Spec("gateway", (*PYTHON, "hub.cli", "gateway"), {**stage.shared, **told}, http_ready(http))
+
+
+def web(stage: Stage) -> Spec:
+    """The dashboard."""
+    port, host = stage.memory.ports["web"], stage.settings.host
+    told = {
+        "TRYGGHUB_BROKER": stage.broker.url("web"),
+        "TRYGGHUB_HOST": host,
+        "TRYGGHUB_PORT": str(port),
+        **_database(stage),
+    }
+    asked = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  only to ask ourselves
+    return Spec("web", (*PYTHON, "dashboard"), {**stage.shared, **told}, http_ready(port, host=asked))
+
+
+def simulators(stage: Stage) -> Spec:
+    """The simulated homes of a demo."""
+    told = {
+        "TRYGGHUB_BROKER": stage.broker.url("devices"),
+        "TRYGGHUB_BLE_PORT": str(stage.memory.ports["ble"]),
+        "TRYGGHUB_FIRST_DAY": stage.memory.first_day,
+    }
+    command = (*PYTHON, "simulators", stage.settings.scenario)
+    return Spec("simulators", command, {**stage.shared, **told}, listening(stage.memory.ports["ble"]))
+
+
+def _database(stage: Stage) -> dict[str, str]:
+    return {"TRYGGHUB_DATABASE": stage.settings.database} if stage.settings.database else {}
+
+
+def _rules(stage: Stage) -> dict[str, str]:
+    return {"TRYGGHUB_RULES": str(stage.settings.rules.absolute())} if stage.settings.rules else {}
