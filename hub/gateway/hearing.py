@@ -19,7 +19,7 @@ import structlog
 
 from drivers.catalogue import CATALOGUE
 from drivers.device_type import Result
-from drivers.events import DecodeError, Event, Fact, Frame, iso
+from drivers.events import DecodeError, Event, Fact, Frame, Millis, iso
 from drivers.links.link import Receipt
 from hub.gateway import journal, orders
 from hub.gateway.ids import Ids
@@ -85,10 +85,24 @@ class Hearing:
     ids: Ids = field(default_factory=Ids)
     strangers: Strangers = field(default_factory=Strangers)
     counters: Counter[str] = field(default_factory=Counter)
+    _under_way: Counter[Millis] = field(default_factory=Counter)
 
     async def hear(self, frame: Frame) -> Receipt:
         """Take one frame; the receipt comes after the commit."""
         self.counters["frames"] += 1
+        self._under_way[frame.heard] += 1
+        try:
+            return await self._hear_again_if_need_be(frame)
+        finally:
+            self._under_way[frame.heard] -= 1
+            if not self._under_way[frame.heard]:
+                del self._under_way[frame.heard]
+
+    def oldest_under_way(self) -> Millis | None:
+        """When the oldest frame was heard whose commit is not known yet."""
+        return min(self._under_way, default=None)
+
+    async def _hear_again_if_need_be(self, frame: Frame) -> Receipt:
         try:
             return await self._hear(frame)
         except OutOfStepError:

@@ -74,7 +74,10 @@ def line_of(event: Event) -> Line:
 
 
 def health_line(what: str, nb: str, en: str, now: Millis, **data: Any) -> Line:
-    """A line about the gateway's own condition, in words for people and data for programs."""
+    """A line about the gateway's own condition, in words for people and data for programs.
+
+    The centre makes a technical alert of it, unless `data` says `over` (it is past) or `note` (nobody need act).
+    """
     body = orjson.dumps({"what": what, "says": {"nb": nb, "en": en}, "data": data})
     return Line(type="health", lane="technical", body=body, at=now, heard=now)
 

@@ -68,6 +68,8 @@ def cut_off(db: sqlite3.Connection, now: Millis) -> Sequence[Appended]:
 
 
 def _line(outcome: Outcome, now: Millis, *, late: bool) -> Line:
-    body = {"command": outcome.command, "outcome": outcome.outcome, "reason": outcome.reason, "at": iso(now)}
+    """On the wire an order that came too late was refused; the reason says why."""
+    said = "refused" if outcome.outcome == "expired" else outcome.outcome
+    body = {"command": outcome.command, "outcome": said, "reason": outcome.reason, "at": iso(now)}
     once = f"result:{outcome.command}" + (":late" if late else "")
     return Line(type="result", lane="care", body=orjson.dumps(body), at=now, heard=now, once=once)

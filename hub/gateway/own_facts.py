@@ -1,7 +1,8 @@
 """What the gateway says of itself: started, alive, a link up or down, its clock, its disk.
 
 They are events like any other: in the journal first, then up. They are judged by the centre, since a silent
-gateway cannot report itself. `device` is the gateway's id; `home` is its home where it serves exactly one.
+gateway cannot report itself. `device` is the gateway's id; `home` is the first of its homes, or its own id where
+it has none yet.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class Upkeep:
         if step != self._step:
             self._step = step
             await self.own.tell("gateway.disk", value=round(100 - min(100.0, percent), 1))
-            await self.own.note(_level_line(percent, self.hours_left(), now))
+            await self.own.note(_level_line(percent, self.hours_left(), now, over=step == 0))
 
     def hours_left(self) -> float | None:
         """How long the room lasts at the pace of the last hour; None while it does not grow."""
@@ -190,7 +190,7 @@ def _evicted_line(count: int, now: Millis) -> Line:
     )
 
 
-def _level_line(percent: float, hours: float | None, now: Millis) -> Line:
+def _level_line(percent: float, hours: float | None, now: Millis, *, over: bool) -> Line:
     lasts_nb = f"; plassen varer omtrent {hours:.0f} timer til" if hours is not None else ""
     lasts_en = f"; the room lasts about {hours:.0f} hours more" if hours is not None else ""
     return health_line(
@@ -199,5 +199,6 @@ def _level_line(percent: float, hours: float | None, now: Millis) -> Line:
         f"The gateway's store is {percent:.0f} % full{lasts_en}",
         now,
         percent=round(percent, 1),
+        over=over,
         hours_left=None if hours is None else round(hours, 1),
     )

@@ -1,0 +1,159 @@
+"""The catch-all: what the gateway itself raises when rules or drivers cannot be relied on (DESIGN.md, promise 5).
+
+A call for help that no rule answers becomes an alert in the catalogue's own words. A rule engine or driver that
+breaks becomes a technical alert that names the fault, and, where a call for help may be behind it, an alert to
+the care workers in plain words. Pure: events and frames in, decisions out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from drivers.catalogue import CATALOGUE
+from drivers.events import Event, Frame, Millis
+from hub.gateway.roll import Assigned
+from rules.book import Book, Form
+from rules.decision import Decision
+
+UNANSWERED, BROKEN_RULES, BROKEN_DRIVER, MAYBE_HELP = (
+    "catch-all",
+    "broken-rules",
+    "broken-driver",
+    "unreadable-call",
+)
+"""Names of the alerts that no book holds."""
+
+NOT_AGAIN: Millis = 600_000
+"""The same fault is told once in ten minutes; calls for help are told every time."""
+
+ANSWERING = {Form.HAPPENS, Form.UNANSWERED}
+"""Forms of rules that answer a single event, now or when a wait is over."""
+
+LOOK = {"nb": "Se til beboeren", "en": "Check on the resident"}
+REPAIR = {"nb": "Meld fra til teknisk drift", "en": "Tell technical operations"}
+
+
+@dataclass(slots=True)
+class Faults:
+    """Remembers which faults were told of late."""
+
+    _told: dict[tuple[str, str], Millis] = field(default_factory=dict)
+
+    def is_news(self, decision: Decision) -> bool:
+        """Whether this fault was not told within the last ten minutes; from now on it was."""
+        place = (decision.rule, decision.key)
+        last = self._told.get(place)
+        if last is not None and 0 <= decision.at - last < NOT_AGAIN:
+            return False
+        self._told[place] = decision.at
+        return True
+
+
+def is_answered(event: Event, decisions: Sequence[Decision], book: Book) -> bool:
+    """Whether some rule has answered this event, or is bound to when its wait is over."""
+    if any(event.id in decision.because for decision in decisions if decision.action != "late"):
+        return True
+    return any(
+        event.kind in rule.events
+        and rule.form in ANSWERING
+        and not (rule.condition or rule.only or rule.started or rule.parameters)
+        for rule in book.rules.values()
+    )
+
+
+def unanswered_call(event: Event, *, broken: bool = False) -> Decision:
+    """The alert for a call for help that no rule answers, in the catalogue's own words."""
+    spec = CATALOGUE.spec(event.kind)
+    why = "the rules broke on it" if broken else "no rule answers it"
+    return Decision(
+        action="raise",
+        rule=UNANSWERED,
+        key=event.device,
+        home=event.home,
+        device=event.device,
+        kind=event.kind,
+        at=event.at,
+        lag=event.heard - event.at,
+        because=(event.id,),
+        says={"nb": spec.words["nb"], "en": spec.words["en"]},
+        staff_action=LOOK,
+        urgency="critical",
+        chain="critical",
+        life_safety=True,
+        reason=f"a call for help, and {why}",
+    )
+
+
+def broken_rules(event: Event | None, home: str, at: Millis, fault: str) -> Decision:
+    """The technical alert for an engine that broke; event: on which, None for a deadline or a start."""
+    on = f" on {event.kind} of {event.device}" if event is not None else ""
+    return Decision(
+        action="raise",
+        rule=BROKEN_RULES,
+        key=home or "rules",
+        home=home,
+        device=event.device if event is not None else "",
+        kind=event.kind if event is not None else "",
+        at=at,
+        because=(event.id,) if event is not None else (),
+        says={
+            "nb": "Reglene i hjemmesentralen feilet; varsler kan mangle",
+            "en": "The gateway's rules broke; alerts may be missing",
+        },
+        staff_action=REPAIR,
+        urgency="critical",
+        queue="technical",
+        chain="critical",
+        reason=f"the rule engine broke{on}: {fault:.300}",
+    )
+
+
+def broken_driver(device: Assigned, frame: Frame, why: str) -> list[Decision]:
+    """The alerts for a driver that broke: a technical one, and one to care where a call may be behind it."""
+    technical = Decision(
+        action="raise",
+        rule=BROKEN_DRIVER,
+        key=device.id,
+        home=device.home,
+        device=device.id,
+        at=frame.heard,
+        says={
+            "nb": f"Programmet som leser {_name(device)} feilet",
+            "en": f"The driver that reads {_name(device)} broke",
+        },
+        staff_action=REPAIR,
+        urgency="high",
+        queue="technical",
+        chain="high",
+        reason=why[:400],
+    )
+    return [technical, _maybe_help(device, frame, why)] if _calls_for_help(device) else [technical]
+
+
+def _maybe_help(device: Assigned, frame: Frame, why: str) -> Decision:
+    return Decision(
+        action="raise",
+        rule=MAYBE_HELP,
+        key=device.id,
+        home=device.home,
+        device=device.id,
+        at=frame.heard,
+        says={
+            "nb": f"{_name(device)} meldte noe som ikke kunne leses; det kan være et rop om hjelp",
+            "en": f"{_name(device)} reported something unreadable; it may be a call for help",
+        },
+        staff_action=LOOK,
+        urgency="critical",
+        chain="critical",
+        life_safety=True,
+        reason=why[:400],
+    )
+
+
+def _calls_for_help(device: Assigned) -> bool:
+    return any(CATALOGUE.spec(kind).call_for_help for kind in device.type.emits)
+
+
+def _name(device: Assigned) -> str:
+    return device.part.name or device.id

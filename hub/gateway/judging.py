@@ -1,0 +1,320 @@
+"""Judging: committed events through the rules, decisions into the journal, and nothing forgotten by a restart.
+
+The engine's state is a function of the journal: a snapshot is stored now and then together with the line it
+covers, and a restart reads the lines after it again. Decisions come out the same, and the journal has each of
+them once by its identity (rule, key, instant, action), so being killed at any point changes nothing.
+Time moves in the journal's order: before an event is observed, deadlines up to its hearing are let pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+import structlog
+
+from drivers.catalogue import CATALOGUE
+from drivers.events import Event, Millis, iso
+from hub.clock import Clock
+from hub.gateway import catch_all, journal, lanes
+from hub.gateway.journal import Line
+from hub.store.errors import StoreError
+from hub.store.writer import Writer
+from hub.uplink.messages import LaneName
+from rules.book import Book
+from rules.decision import Decision
+from rules.homes import HomeSpec
+
+SNAPSHOT_EVERY: Millis = 60_000
+"""World time between two snapshots; what comes after the last one is read again from the journal."""
+
+AT_ONCE = 256
+"""Events judged before their decisions are committed."""
+
+LONGEST_SLEEP = 30.0
+"""Seconds of world time after which the clock is looked at again, in case it was set."""
+
+AGAIN: Millis = 250
+"""World time until a deadline that could not pass yet is tried again, if nothing else wakes us before."""
+
+PAUSE = (0.5, 2.0)
+"""Seconds between attempts to write decisions while the disk is full or the database is held."""
+
+say = structlog.get_logger(__name__)
+
+
+class Judge(Protocol):
+    """What is asked of a rule engine."""
+
+    def set_home(self, spec: HomeSpec) -> object:
+        """Add or change a home."""
+        ...
+
+    def observe(self, event: Event) -> Sequence[Decision]:
+        """Take one event."""
+        ...
+
+    def advance(self, now: Millis) -> Sequence[Decision]:
+        """Let time pass up to now."""
+        ...
+
+    def next_due(self) -> Millis | None:
+        """When time alone will next decide something."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, JSON-able."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> object:
+        """Take over a snapshot's state."""
+        ...
+
+
+@dataclass(slots=True)
+class Judging:
+    """Judges what was heard.
+
+    make: a new engine, given the book and the time. after: told of lanes with new entries. horizon: when the
+    oldest frame was heard whose commit is under way; deadlines from then on wait for it, since at one instant
+    events come before timers.
+    """
+
+    writer: Writer
+    clock: Clock
+    book: Book
+    make: Callable[[Book, Millis], Judge]
+    homes: Callable[[], Sequence[HomeSpec]]
+    after: Callable[[Iterable[LaneName]], None]
+    horizon: Callable[[], Millis | None] = lambda: None
+    counters: Counter[str] = field(default_factory=Counter)
+    faults: catch_all.Faults = field(default_factory=catch_all.Faults)
+    judged: int = 0
+    _engine: Judge | None = None
+    _queue: deque[tuple[int, Event]] = field(default_factory=deque)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _covers: int = 0
+    _snapshot_at: Millis = 0
+    _passed: Millis = 0
+    _to_tell: list[Decision] = field(default_factory=list)
+
+    # ------------------------------------------------------------ start
+
+    async def start(self) -> None:
+        """Restore the snapshot, read the journal after it again, let overdue deadlines fire in order."""
+        row = await self.writer.write(_stored_state)
+        now = self.clock.now()
+        engine = self._engine = self._fresh(now)
+        self.judged = self._covers = row[1]
+        if row[2] is not None:
+            self._restore(engine, row[2], now)
+        await self._catch_up()
+        await self._step([])
+        say.info("rules are at work", rules=len(self.book.rules), covers=row[1], judged=self.judged)
+
+    def _fresh(self, now: Millis) -> Judge:
+        engine = self.make(self.book, now)
+        for home in self.homes():
+            engine.set_home(home)
+        return engine
+
+    def _restore(self, engine: Judge, snapshot: dict[str, Any], now: Millis) -> None:
+        """A snapshot that cannot be read costs time, not alerts: the whole journal is read again instead."""
+        try:
+            engine.restore(snapshot)
+        except Exception as fault:
+            say.exception("the stored state of the rules cannot be read; the journal is read again")
+            self.counters["lost_snapshots"] += 1
+            self._engine = self._fresh(now)
+            self.judged = self._covers = 0
+            self._to_tell.append(catch_all.broken_rules(None, self._first_home(), now, repr(fault)))
+
+    async def _catch_up(self) -> None:
+        while batch := await self.writer.write(lambda db: journal.events_after(db, self.judged, AT_ONCE)):
+            self.counters["read_again"] += len(batch)
+            await self._step(batch, until_now=False)
+
+    def set_homes(self) -> None:
+        """Take over what the registry says now; what the rules remember stays."""
+        assert self._engine is not None
+        for home in self.homes():
+            self._engine.set_home(home)
+        self._wake.set()
+
+    # ------------------------------------------------------------ at work
+
+    def take(self, noted: Iterable[journal.Noted]) -> None:
+        """Events just committed, in the order of the journal; also called when a commit brought none."""
+        self._queue.extend((one.seq, one.event) for one in noted if one.new)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Judge events as they come and deadlines as they fall due, for ever."""
+        while True:
+            await self._wait()
+            self._wake.clear()
+            batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
+            await self._step(batch)
+
+    async def close(self) -> None:
+        """Store a last snapshot, which only saves time at the next start."""
+        if self._engine is not None:
+            await self._write(self.judged, [], snapshot=True)
+
+    async def _wait(self) -> None:
+        if self._queue:
+            return
+        ahead = max(0, self._next_due() - self._passed) or AGAIN
+        seconds = min(LONGEST_SLEEP, max(0, self._passed + ahead - self.clock.now()) / 1000)
+        waits = (
+            asyncio.create_task(self._wake.wait(), name="woken by an event"),
+            asyncio.create_task(self.clock.sleep(seconds), name="woken by a deadline"),
+        )
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _next_due(self) -> Millis:
+        assert self._engine is not None
+        due = self._engine.next_due()
+        snapshot = self._snapshot_at + SNAPSHOT_EVERY
+        if due is None:
+            return snapshot
+        return min(snapshot, due) if self.judged > self._covers else due
+
+    async def _step(self, batch: Sequence[tuple[int, Event]], *, until_now: bool = True) -> None:
+        """Judge some events and the deadlines up to now, and commit what was decided."""
+        decisions, self._to_tell = self._to_tell, []
+        for _seq, event in batch:
+            decisions += self._one(event)
+        now = self._passed = self.clock.now()
+        if until_now and not self._queue:
+            oldest = self.horizon()
+            decisions += self._let_pass(now if oldest is None else min(now, oldest - 1))
+        upto = batch[-1][0] if batch else self.judged
+        due = now - self._snapshot_at >= SNAPSHOT_EVERY and upto > self._covers
+        if batch or decisions:
+            await self._write(upto, decisions, snapshot=due)
+
+    def _one(self, event: Event) -> list[Decision]:
+        """One event; whatever breaks, a call for help comes through. The gateway's own facts are the centre's."""
+        self.counters["judged"] += 1
+        if event.device_class == "gateway":
+            return []
+        decisions = self._let_pass(event.heard)
+        assert self._engine is not None
+        try:
+            answer = list(self._engine.observe(event))
+        except Exception as fault:
+            return [*decisions, *self._broken(event, fault)]
+        if CATALOGUE.spec(event.kind).call_for_help and not catch_all.is_answered(event, answer, self.book):
+            self.counters["catch_all"] += 1
+            answer.append(catch_all.unanswered_call(event))
+        return [*decisions, *answer]
+
+    def _let_pass(self, now: Millis) -> list[Decision]:
+        assert self._engine is not None
+        try:
+            return list(self._engine.advance(now))
+        except Exception as fault:
+            say.exception("the rule engine broke on a deadline")
+            self.counters["broken"] += 1
+            told = catch_all.broken_rules(None, self._first_home(), now, repr(fault))
+            return [told] if self.faults.is_news(told) else []
+
+    def _broken(self, event: Event, fault: Exception) -> list[Decision]:
+        say.exception("the rule engine broke on an event", event_id=event.id, kind=event.kind)
+        self.counters["broken"] += 1
+        told = catch_all.broken_rules(event, event.home, event.heard, repr(fault))
+        decisions = [told] if self.faults.is_news(told) else []
+        if CATALOGUE.spec(event.kind).call_for_help:
+            decisions.append(catch_all.unanswered_call(event, broken=True))
+        return decisions
+
+    def _first_home(self) -> str:
+        return next((home.id for home in self.homes()), "")
+
+    # ------------------------------------------------------------ writing
+
+    async def _write(self, upto: int, decisions: Sequence[Decision], *, snapshot: bool) -> None:
+        """Commit decisions and the mark "judged up to here"; while that fails, try again: nothing may be lost."""
+        now = self.clock.now()
+        lines = [decision_line(one, now) for one in decisions]
+        state = self._snapshot() if snapshot else None
+
+        def operation(db: sqlite3.Connection) -> list[journal.Appended]:
+            _mark(db, upto, state, now)
+            return [journal.append(db, line) for line in lines]
+
+        while True:
+            try:
+                appended = await self.writer.write(operation)
+                break
+            except StoreError as error:
+                say.error(
+                    "decisions could not be written; trying again", decisions=len(lines), why=str(error)
+                )
+                await asyncio.sleep(random.uniform(*PAUSE))
+        self.judged = upto
+        if state is not None:
+            self._covers, self._snapshot_at = upto, now
+        self._tell(appended, decisions)
+
+    def _snapshot(self) -> bytes | None:
+        assert self._engine is not None
+        try:
+            return orjson.dumps(self._engine.snapshot(), option=orjson.OPT_NON_STR_KEYS)
+        except Exception:
+            say.exception("the state of the rules could not be stored; the journal stands in for it")
+            self.counters["lost_snapshots"] += 1
+            return None
+
+    def _tell(self, appended: Sequence[journal.Appended], decisions: Sequence[Decision]) -> None:
+        for line, decision in zip(appended, decisions, strict=True):
+            if line.new:
+                self.counters[decision.action] += 1
+                say.info(
+                    "decision",
+                    action=decision.action,
+                    rule=decision.rule,
+                    key=decision.key,
+                    home=decision.home,
+                )
+        self.after({line.lane for line in appended if line.new})
+
+
+def decision_line(decision: Decision, now: Millis) -> Line:
+    """The journal line of a decision; `judged` beside its own instant shows how late we were."""
+    heard = decision.at + max(0, decision.lag)
+    body = {**decision.as_json(), "heard": iso(heard), "judged": iso(now)}
+    return Line(
+        type="decision",
+        lane=lanes.of_decision(decision.queue, decision.urgency),
+        body=orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS),
+        at=decision.at,
+        heard=now,
+        once="decision:" + "|".join(map(str, decision.identity)),
+        home=decision.home,
+        device=decision.device,
+        kind=decision.kind,
+    )
+
+
+def _stored_state(db: sqlite3.Connection) -> tuple[int, int, dict[str, Any] | None]:
+    judged, covers, snapshot = db.execute("SELECT judged, covers, snapshot FROM engine_state").fetchone()
+    return judged, covers, orjson.loads(snapshot)
+
+
+def _mark(db: sqlite3.Connection, upto: int, state: bytes | None, now: Millis) -> None:
+    db.execute("UPDATE engine_state SET judged = max(judged, ?)", (upto,))
+    if state is not None:
+        db.execute("UPDATE engine_state SET covers = ?, snapshot = ?, taken = ?", (upto, state.decode(), now))

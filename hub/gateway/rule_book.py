@@ -1,0 +1,36 @@
+"""Which rules this gateway judges by: a book from a file, or the shipped one; never none at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from rules import BookError, load_book
+from rules.book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The book for a gateway. trouble: why it is not the one that was asked for, empty if it is."""
+
+    book: Book
+    trouble: str = ""
+
+
+def choose(path: Path | None) -> Chosen:
+    """Load the book of that path; one with a slip in it gives way to the shipped book, and that is said."""
+    if path is None:
+        return Chosen(shipped())
+    try:
+        return Chosen(load_book(path.read_text(encoding="utf-8"), source=path.name).judged_by("gateway"))
+    except BookError as wrong:
+        return Chosen(shipped(), f"{path.name}: {wrong.problems[0]}")
+    except (OSError, UnicodeDecodeError) as wrong:
+        return Chosen(shipped(), f"{path.name} cannot be read: {wrong}")
+
+
+def shipped() -> Book:
+    """The gateway's share of the standard book."""
+    text = files("rules").joinpath("standard.yaml").read_text(encoding="utf-8")
+    return load_book(text, source="standard.yaml").judged_by("gateway")

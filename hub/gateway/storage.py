@@ -1,0 +1,59 @@
+"""Opening the gateway's database at boot; a damaged one is set aside rather than leaving a home unheard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from drivers.events import Millis
+from hub.gateway import journal, outbox
+from hub.store.engine import open_store, sqlite_url
+from hub.store.errors import StoreDamagedError
+from hub.store.writer import Writer
+
+say = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The writer at work, when the newest line was heard, and where a damaged file was put, if one was."""
+
+    writer: Writer
+    last_heard: Millis
+    set_aside: Path | None = None
+
+
+async def open_storage(path: Path, now: Millis) -> Storage:
+    """Open, migrate and look over the database. Raises StoreError when it cannot be used at all.
+
+    A damaged file is kept beside the new one for people to look into; the new one begins a new epoch, and the
+    centre sees by it that something is missing.
+    """
+    aside: Path | None = None
+    try:
+        await _migrate(path)
+    except StoreDamagedError as damage:
+        aside = _set_aside(path, now)
+        say.error("the database was damaged and has been set aside", why=str(damage), kept=str(aside))
+        await _migrate(path)
+    writer = Writer(path)
+    await writer.start()
+    await writer.write(journal.ensure_marks)
+    await writer.write(outbox.epoch)
+    return Storage(writer, await writer.write(journal.last_heard), aside)
+
+
+async def _migrate(path: Path) -> None:
+    store = await open_store(sqlite_url(path), "gateway")
+    await store.close()
+
+
+def _set_aside(path: Path, now: Millis) -> Path:
+    aside = path.with_name(f"{path.name}.damaged-{now}")
+    for ending in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + ending))
+    return aside
