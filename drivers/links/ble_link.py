@@ -92,9 +92,12 @@ class BleLink:
 
     async def send(self, address: str, outgoing: Outgoing) -> None:
         """Write to a connected device; waits for its connection as long as `outgoing.wait` allows."""
+        use = self._units.get(address.lower())
+        if use is None or not use.subscribe:
+            raise LinkDown(f"{address} is no device that this gateway connects to")
         session = self._sessions.get(address.lower())
         if session is None:
-            raise LinkDown(f"{address} is no device that this gateway connects to")
+            raise LinkDown(f"Bluetooth is not open: {self._reason or 'not yet opened'}")
         await session.send(outgoing)
 
     def health(self) -> LinkHealth:

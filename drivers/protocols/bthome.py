@@ -146,6 +146,10 @@ OBJECTS: Final[Mapping[int, Measure]] = MappingProxyType(
         0x5F: _measure("precipitation", 2, 0.1),
         0x60: _measure("channel", 1),
         0x61: _measure("rotational_speed", 2),
+        0x62: _measure("speed", 4, 0.000001, signed=True),
+        0x63: _measure("acceleration", 4, 0.000001, signed=True),
+        0x64: _measure("light_level", 1),
+        0x65: _measure("settings_revision", 1),
         0xF0: _measure("device_type", 2),
         0xF1: _measure("firmware", 4),
         0xF2: _measure("firmware", 3),
@@ -281,7 +285,7 @@ def _value(data: bytes, start: int, number: int, measure: Measure) -> tuple[Numb
     if number in EVENTS:
         return raw, start + size
     whole = int.from_bytes(raw, "little", signed=measure.signed)
-    return whole if measure.factor == 1 else round(whole * measure.factor, 4), start + size
+    return whole if measure.factor == 1 else round(whole * measure.factor, 6), start + size
 
 
 def _same_packet(packet: Packet, known: Mapping[str, object], heard: Millis) -> bool:

@@ -190,7 +190,7 @@ async def test_a_cancelled_connect_frees_the_adapter(ether, opened, echo):
 
 
 async def test_an_address_nobody_heard_is_not_found(opened):
-    """bleak's own error names a device that no scan has seen."""
+    """The error of bleak names a device that no scan has seen."""
     with pytest.raises(BleakDeviceNotFoundError):
         await BleakClient("C0:00:00:00:00:99", **opened.client).connect()
 
