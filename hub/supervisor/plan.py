@@ -44,8 +44,6 @@ class Stage:
         told = {"TRYGGHUB_DATA": str(self.root), "PYTHONUNBUFFERED": "1"}
         if self.clock is not None:
             told["TRYGGHUB_CLOCK"] = self.clock.as_text()
-            # People at the screen live at the machine's pace: their timers stretch as the world hurries.
-            told["TRYGGHUB_PEOPLE_PACE"] = f"{self.clock.speed:g}"
         return told
 
 
