@@ -70,10 +70,11 @@ def no_commands(command: Command, unit: Unit) -> Outgoing:
     raise ValueError(f"a {unit.address} takes no command {command.name!r}")
 
 
-Greeting: TypeAlias = Callable[[Millis], Iterable[Outgoing]]
+Greeting: TypeAlias = Callable[[Millis, Mapping[str, Any]], Iterable[Outgoing]]
+"""Takes the time and a unit's settings."""
 
 
-def no_greeting(now: Millis) -> Iterable[Outgoing]:  # noqa: ARG001 - the shape of a greeting
+def no_greeting(now: Millis, settings: Mapping[str, Any]) -> Iterable[Outgoing]:  # noqa: ARG001 - the shape of a greeting
     """Stand in for devices that need nothing written to them after connecting."""
     return ()
 
@@ -85,8 +86,9 @@ class BleUse:
     adverts: advertisements it reads (`adv:fcd2` is the service data of UUID 0xFCD2).
     subscribe: characteristics (full UUIDs, lower case) that notify or indicate; a device with any is connected
     to whenever it advertises. read: characteristics read once after connecting.
-    greeting: what to write once subscribed, given the time: clocks, requests for stored records.
+    greeting: what to write once subscribed: clocks, requests for stored records.
     pair: bond before anything else; the passkey comes from commissioning.
+    settings: of one unit, for its greeting; empty in a declaration.
     """
 
     adverts: frozenset[str] = frozenset()
@@ -94,6 +96,7 @@ class BleUse:
     read: tuple[str, ...] = ()
     greeting: Greeting = no_greeting
     pair: bool = False
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -56,7 +56,11 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
             raise ValueError("Bluetooth is switched off in this gateway's settings")
         return BleLink("ble", radio, units, ports.now)
 
-    units = {one.part.address.lower(): one.type.ble for one in devices if one.type.ble is not None}
+    units = {
+        one.part.address.lower(): replace(one.type.ble, settings=one.unit.settings)
+        for one in devices
+        if one.type.ble is not None
+    }
     passkeys = {
         one.part.address.lower(): one.part.settings["passkey"]
         for one in devices

@@ -126,21 +126,24 @@ def call_the_roll(
                 f"{device_id} is of the type {entry.type!r}, which this gateway does not know"
             )
             continue
-        roll.add(Assigned(device_id, entry, kind, _unit(device_id, entry, secrets, roll.problems)))
+        home = part.homes.get(entry.home)
+        unit = _unit(device_id, entry, secrets, roll.problems, "" if home is None else home.tz)
+        roll.add(Assigned(device_id, entry, kind, unit))
         known = old.devices.get(device_id) if old is not None else None
         if known is not None and known.type.id == kind.id:
             roll.devices[device_id].remember(known.memory)
     return roll
 
 
-def _unit(device_id: str, entry: DevicePart, secrets: Path, problems: list[str]) -> Unit:
+def _unit(device_id: str, entry: DevicePart, secrets: Path, problems: list[str], tz: str) -> Unit:
     key: bytes | None = None
     if entry.secret:
         try:
             key = read_key(secrets / entry.secret)
         except SecretError as wrong:
             problems.append(f"{device_id}: {wrong}")
-    settings: dict[str, Any] = dict(entry.settings)
+    # Meters keep local time without a zone: theirs is the home's, unless said otherwise.
+    settings: dict[str, Any] = {"tz": tz, **entry.settings}
     return Unit(address=entry.address, key=key, settings=settings)
 
 

@@ -152,7 +152,7 @@ class Session:
         for uuid in self.use.read:
             if (one := _find(client, uuid)) is not None:
                 self._tell(uuid, await self._read(client, one))
-        for outgoing in self.use.greeting(self.now()):
+        for outgoing in self.use.greeting(self.now(), self.use.settings):
             if (one := _find(client, outgoing.channel)) is not None:
                 await self._greet(client, one, outgoing.payload)
 
