@@ -26,7 +26,10 @@ class Listener:
 class Broker(Protocol):
     """A broker to use: perhaps to be started as a child, in any case reachable by URL."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called at the console."""
+        ...
 
     def prepare(self) -> Sequence[str]:
         """Write the configuration; the command that starts it, empty for a broker somebody else runs."""

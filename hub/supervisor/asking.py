@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 WITHIN = 2.0
 """Seconds for one answer."""
 
 
-def http_ready(port: int, path: str = "/readyz", host: str = "127.0.0.1") -> Callable[[], Awaitable[bool]]:
+def http_ready(
+    port: int, path: str = "/readyz", host: str = "127.0.0.1"
+) -> Callable[[], Coroutine[Any, Any, bool]]:
     """Whether the process answers 200."""
 
     async def ask() -> bool:
@@ -21,7 +24,7 @@ def http_ready(port: int, path: str = "/readyz", host: str = "127.0.0.1") -> Cal
     return ask
 
 
-def listening(port: int, host: str = "127.0.0.1") -> Callable[[], Awaitable[bool]]:
+def listening(port: int, host: str = "127.0.0.1") -> Callable[[], Coroutine[Any, Any, bool]]:
     """Whether somebody listens on this port."""
 
     async def ask() -> bool:

@@ -33,6 +33,7 @@ class Memory:
     gateway: str
     demo: bool
     registry: str
+    broker: str = "nats"
     ports: dict[str, int] = field(default_factory=dict)
     speed: float = 1.0
     first_day: str = ""

@@ -25,6 +25,7 @@ from hub.supervisor.tools import call, describe_scenario
 
 DEMO_SPEED = 60.0
 KEY_BYTES = 16
+OWN_BROKERS = frozenset({"nats", "mosquitto"})
 OWN_PORTS = ("broker", "centre", "gateway", "ble")
 
 
@@ -53,6 +54,7 @@ def set_up(settings: RunSettings, folder: DataFolder, *, demo: bool, say: Callab
         kept or _first_memory(settings, demo=demo, scenario=scenario),
         ports=_ports(settings, kept.ports if kept else {}),
         speed=_speed(settings, kept, demo=demo),
+        broker=settings.broker if settings.broker in OWN_BROKERS else "external",
     )
     clock, memory = _clock(folder, memory, scenario)
     broker = make_broker(settings, folder, memory)
@@ -80,7 +82,7 @@ def environment(
 
 def make_broker(settings: RunSettings, folder: DataFolder, memory: Memory) -> Broker:
     """The broker of our choice, with logins for everybody where it is ours."""
-    if settings.broker not in {"nats", "mosquitto"}:
+    if settings.broker not in OWN_BROKERS:
         return ExternalBroker(settings.broker)
     everybody = logins(folder.secrets, [memory.gateway])
     listener = Listener(memory.ports["broker"])
