@@ -1,34 +1,25 @@
-"""The catch-all: what the gateway itself raises when rules or drivers cannot be relied on (DESIGN.md, promise 5).
+"""What the gateway itself raises when rules or drivers cannot be relied on (DESIGN.md, promise 5).
 
-A call for help that no rule answers becomes an alert in the catalogue's own words. A rule engine or driver that
-breaks becomes a technical alert that names the fault, and, where a call for help may be behind it, an alert to
-the care workers in plain words. Pure: events and frames in, decisions out.
+A call for help that no rule answers is raised by the engine (rules.catch_all). Here is what comes when the engine
+or a driver breaks: a technical alert that names the fault, and, where a call for help is or may be behind it, an
+alert to the care workers in plain words. Pure: events and frames in, decisions out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Frame, Millis
 from hub.gateway.roll import Assigned
-from rules.book import Book, Form
-from rules.decision import Decision
+from rules import Decision
+from rules.catch_all import NAME as UNANSWERED
 
-UNANSWERED, BROKEN_RULES, BROKEN_DRIVER, MAYBE_HELP = (
-    "catch-all",
-    "broken-rules",
-    "broken-driver",
-    "unreadable-call",
-)
+BROKEN_RULES, BROKEN_DRIVER, MAYBE_HELP = "broken-rules", "broken-driver", "unreadable-call"
 """Names of the alerts that no book holds."""
 
 NOT_AGAIN: Millis = 600_000
 """The same fault is told once in ten minutes; calls for help are told every time."""
-
-ANSWERING = {Form.HAPPENS, Form.UNANSWERED}
-"""Forms of rules that answer a single event, now or when a wait is over."""
 
 LOOK = {"nb": "Se til beboeren", "en": "Check on the resident"}
 REPAIR = {"nb": "Meld fra til teknisk drift", "en": "Tell technical operations"}
@@ -50,22 +41,9 @@ class Faults:
         return True
 
 
-def is_answered(event: Event, decisions: Sequence[Decision], book: Book) -> bool:
-    """Whether some rule has answered this event, or is bound to when its wait is over."""
-    if any(event.id in decision.because for decision in decisions if decision.action != "late"):
-        return True
-    return any(
-        event.kind in rule.events
-        and rule.form in ANSWERING
-        and not (rule.condition or rule.only or rule.started or rule.parameters)
-        for rule in book.rules.values()
-    )
-
-
-def unanswered_call(event: Event, *, broken: bool = False) -> Decision:
-    """The alert for a call for help that no rule answers, in the catalogue's own words."""
-    spec = CATALOGUE.spec(event.kind)
-    why = "the rules broke on it" if broken else "no rule answers it"
+def unjudged_call(event: Event) -> Decision:
+    """The alert for a call for help on which the engine broke, in the catalogue's own words."""
+    words = CATALOGUE.spec(event.kind).words
     return Decision(
         action="raise",
         rule=UNANSWERED,
@@ -76,12 +54,12 @@ def unanswered_call(event: Event, *, broken: bool = False) -> Decision:
         at=event.at,
         lag=event.heard - event.at,
         because=(event.id,),
-        says={"nb": spec.words["nb"], "en": spec.words["en"]},
+        says={"nb": words["nb"], "en": words["en"]},
         staff_action=LOOK,
         urgency="critical",
         chain="critical",
         life_safety=True,
-        reason=f"a call for help, and {why}",
+        reason="a call for help, and the rules broke on it",
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from drivers.events import Millis
 from hub.gateway.roll import Assigned, Roll
 from hub.registry.models import ResidentPart
-from rules.homes import DEFAULT_LATE, DeviceSpec, HomeSpec
+from rules import DeviceSpec, HomeSpec
+from rules.homes import DEFAULT_LATE
 
 
 def home_specs(roll: Roll, now: Millis) -> list[HomeSpec]:
@@ -23,7 +24,7 @@ def _home(roll: Roll, home: str, now: Millis) -> HomeSpec:
         tz=roll.part.homes[home].tz,
         resident=_resident([each for each in roll.part.residents.values() if each.home == home]),
         devices={one.id: _device(one) for one in devices},
-        late_ms=DEFAULT_LATE if any(one.type.own_clock for one in devices) else 0,
+        late_ms=0,
     )
 
 
@@ -43,4 +44,5 @@ def _device(device: Assigned) -> DeviceSpec:
         since=device.part.since,
         silent_after=device.type.silent_after,
         name=device.part.name or device.id,
+        late_ms=DEFAULT_LATE if device.type.own_clock else 0,
     )

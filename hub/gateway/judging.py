@@ -27,9 +27,7 @@ from hub.gateway.journal import Line
 from hub.store.errors import StoreError
 from hub.store.writer import Writer
 from hub.uplink.messages import LaneName
-from rules.book import Book
-from rules.decision import Decision
-from rules.homes import HomeSpec
+from rules import Book, Decision, HomeSpec
 
 SNAPSHOT_EVERY: Millis = 60_000
 """World time between two snapshots; what comes after the last one is read again from the journal."""
@@ -199,7 +197,7 @@ class Judging:
         now = self._passed = self.clock.now()
         if until_now and not self._queue:
             oldest = self.horizon()
-            decisions += self._let_pass(now if oldest is None else min(now, oldest - 1))
+            decisions += self._let_pass(now if oldest is None else min(now, oldest))
         upto = batch[-1][0] if batch else self.judged
         due = now - self._snapshot_at >= SNAPSHOT_EVERY and upto > self._covers
         if batch or decisions:
@@ -213,13 +211,9 @@ class Judging:
         decisions = self._let_pass(event.heard)
         assert self._engine is not None
         try:
-            answer = list(self._engine.observe(event))
+            return [*decisions, *self._engine.observe(event)]
         except Exception as fault:
             return [*decisions, *self._broken(event, fault)]
-        if CATALOGUE.spec(event.kind).call_for_help and not catch_all.is_answered(event, answer, self.book):
-            self.counters["catch_all"] += 1
-            answer.append(catch_all.unanswered_call(event))
-        return [*decisions, *answer]
 
     def _let_pass(self, now: Millis) -> list[Decision]:
         assert self._engine is not None
@@ -237,7 +231,7 @@ class Judging:
         told = catch_all.broken_rules(event, event.home, event.heard, repr(fault))
         decisions = [told] if self.faults.is_news(told) else []
         if CATALOGUE.spec(event.kind).call_for_help:
-            decisions.append(catch_all.unanswered_call(event, broken=True))
+            decisions.append(catch_all.unjudged_call(event))
         return decisions
 
     def _first_home(self) -> str:

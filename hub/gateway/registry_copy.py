@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+import yaml
 from pydantic import ValidationError
 
-from hub.registry.models import GatewayPart
+from hub.registry.models import GatewayPart, RegistryFile
 from hub.uplink.messages import Part
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -62,6 +63,26 @@ def read(message: Part, gateway: str) -> Copy:
     if strays:
         raise PartError(f"the device {strays[0]!r} stands in a home that is not in the registry part")
     return Copy(message.hash, part)
+
+
+def from_file(path: Path, gateway: str) -> Copy:
+    """Cut one gateway's part out of a whole registry file, for one that stands alone. Raises PartError."""
+    try:
+        whole = RegistryFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise PartError(f"{path} cannot be read as a registry: {_first(error)}") from None
+    if gateway not in whole.gateways:
+        raise PartError(
+            f"{path} knows no gateway {gateway!r}; it knows {', '.join(whole.gateways) or 'none'}"
+        )
+    homes = {name: one for name, one in whole.homes.items() if one.gateway == gateway}
+    part = GatewayPart(
+        gateway=gateway,
+        homes=homes,
+        residents={name: one for name, one in whole.residents.items() if one.home in homes},
+        devices={name: one for name, one in whole.devices.items() if one.home in homes},
+    )
+    return Copy("", part)
 
 
 def may_replace(old: Copy, new: Copy) -> str:

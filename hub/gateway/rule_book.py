@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from rules import BookError, load_book
-from rules.book import Book
+from rules import Book, BookError, load_book, standard_book_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +30,4 @@ def choose(path: Path | None) -> Chosen:
 
 def shipped() -> Book:
     """The gateway's share of the standard book."""
-    text = files("rules").joinpath("standard.yaml").read_text(encoding="utf-8")
-    return load_book(text, source="standard.yaml").judged_by("gateway")
+    return load_book(standard_book_text(), source="standard.yaml").judged_by("gateway")

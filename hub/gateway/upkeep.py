@@ -95,8 +95,15 @@ class Upkeep:
             await self._measure()
         if self.fill.percent >= CROWDED:
             await self._evict()
-            await self._measure()
         await self._tell()
+
+    async def make_room(self) -> None:
+        """The disk is full: forget all that may be forgotten, and some telemetry that was never sent."""
+        await self._forget(self.clock.now())
+        gone = await self.writer.write(lambda db: evict_telemetry(db, CHUNK))
+        self.evicted += gone
+        if gone:
+            await self.own.note(_evicted_line(gone, self.clock.now()))
 
     async def _forget(self, before: Millis) -> None:
         await self._in_chunks(lambda db: forget(db, before, CHUNK))

@@ -1,0 +1,305 @@
+"""One gateway, put together: boots in phases, runs, and stops in order.
+
+Storage, registry, state, rules, due deadlines, links, network: each phase stands on the one before, and none
+waits for the outside world (failure modes RT-2, TR-7). What matters is on the disk before anybody is told, so a
+SIGKILL at any moment loses nothing that was acknowledged; stopping in order only saves time at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from drivers.device_type import DeviceType
+from drivers.events import Frame
+from drivers.registry import DEVICE_TYPES
+from hub.clock import Clock
+from hub.gateway import catch_all, memory, registry_copy, rule_book
+from hub.gateway.commands import Commands
+from hub.gateway.hearing import Committed, Hearing
+from hub.gateway.home_specs import home_specs
+from hub.gateway.journal import Line, health_line
+from hub.gateway.judging import Judge, Judging, decision_line
+from hub.gateway.link_plans import Ports, plans_for
+from hub.gateway.own_facts import OwnFacts
+from hub.gateway.registry_copy import Copy, PartError
+from hub.gateway.reserve import Reserve
+from hub.gateway.roll import Assigned, Roll, call_the_roll
+from hub.gateway.steady_clock import SteadyClock
+from hub.gateway.storage import Storage
+from hub.gateway.store_watch import StoreWatch
+from hub.gateway.switchboard import Plan, Switchboard
+from hub.gateway.upkeep import Upkeep
+from hub.gateway.uplink import Uplink
+from hub.settings import GatewaySettings
+from hub.store.errors import StoreError
+from hub.store.writer import FINAL
+from hub.uplink.messages import LaneName, Part
+from rules import Book, Engine, HomeSpec
+
+AGAIN = (1.0, 5.0)
+"""Seconds before a part of the gateway that broke is started again, drawn from this span."""
+
+CLOSE_WITHIN = 3.0
+"""Seconds for an orderly end; the supervisor gives five."""
+
+say = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A gateway on an opened storage. types: the device types it knows; make_engine: how its rule engine is made."""
+
+    settings: GatewaySettings
+    storage: Storage
+    base_clock: Clock
+    types: Mapping[str, DeviceType] = field(default_factory=lambda: DEVICE_TYPES)
+    make_engine: Callable[[Book, int], Judge] = Engine
+    make_plans: Callable[[Roll, Ports], Mapping[str, Plan]] = plans_for
+    phase: str = "storage"
+    clock: SteadyClock = field(init=False)
+    copy: Copy = field(init=False)
+    roll: Roll = field(init=False)
+    own: OwnFacts = field(init=False)
+    hearing: Hearing = field(init=False)
+    judging: Judging = field(init=False)
+    commands: Commands = field(init=False)
+    switchboard: Switchboard = field(init=False)
+    upkeep: Upkeep = field(init=False)
+    uplink: Uplink = field(init=False)
+    watch: StoreWatch = field(init=False)
+    _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
+    _homes: set[str] = field(default_factory=set)
+    _problems: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        settings, writer = self.settings, self.storage.writer
+        self.clock = SteadyClock(self.base_clock, self.storage.last_heard)
+        self.copy = registry_copy.nothing_yet(settings.id)
+        self.roll = Roll(self.copy.part)
+        self.own = OwnFacts(settings.id, writer, self.clock, self._own_home, self._nudge)
+        self.hearing = Hearing(writer, lambda: self.roll, self._heard, self._driver_broke)
+        self.switchboard = Switchboard(self.hearing.hear, self.own.link_changed)
+        self.commands = Commands(writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge)
+        self.upkeep = Upkeep(writer, self.clock, self.own)
+        self.watch = StoreWatch(writer, self.clock, self.own, self.upkeep, Reserve(self.folder / "reserve"))
+        self.uplink = Uplink(
+            settings.uplink, settings.id, writer, self.commands.take, self.take_part, self._epoch_began
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where this gateway keeps what is its own."""
+        return self.settings.folder
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it hears, judges and writes."""
+        return self.phase == "running" and self.storage.writer.state.condition == "ok"
+
+    # ------------------------------------------------------------ boot
+
+    async def boot(self) -> None:
+        """Everything up to the point where links and network may start. Raises StoreError."""
+        self.phase = "registry"
+        troubles = self._first_copy()
+        self._call_the_roll(self.copy)
+        self.phase = "state"
+        memory.hand_out(self.roll, await self.storage.writer.write(memory.stored))
+        self.phase = "rules"
+        chosen = rule_book.choose(self.settings.rules)
+        self.judging = Judging(
+            self.storage.writer,
+            self.clock,
+            chosen.book,
+            self.make_engine,
+            self._home_specs,
+            self._nudge,
+            self.hearing.oldest_under_way,
+        )
+        await self.judging.start()
+        await self.commands.start()
+        await self.uplink.start()
+        await self.own.started()
+        await self._tell_troubles([*troubles, *self._boot_troubles(chosen.trouble)])
+        self.phase = "links"
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises when only a new process can help; the supervisor starts one."""
+        await self.switchboard.change(self.make_plans(self.roll, self._ports()))
+        self.phase = "running"
+        say.info("gateway is at work", homes=len(self.roll.part.homes), devices=len(self.roll.devices))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.judging.run(), name="judging")
+            tasks.create_task(self.switchboard.watch(), name="links")
+            tasks.create_task(self.watch.run(), name="store")
+            for name, part in (
+                ("uplink", self.uplink.run),
+                ("heartbeat", self.own.beat),
+                ("upkeep", self.upkeep.run),
+                ("clock", self._watch_clock),
+            ):
+                tasks.create_task(always(name, part), name=name)
+
+    async def stop(self) -> None:
+        """Leave in order: a last snapshot of the rules' state, then the database is closed."""
+        self.phase = "stopping"
+        writer = self.storage.writer
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self.commands.close()
+                if writer.state.condition not in FINAL and hasattr(self, "judging"):
+                    await self.judging.close()
+        except (TimeoutError, StoreError) as error:
+            say.warning("the last snapshot was not stored; the journal stands in for it", why=str(error))
+        await writer.close()
+
+    # ------------------------------------------------------------ registry
+
+    async def take_part(self, message: Part) -> None:
+        """A part of the registry from the centre: checked, kept, taken over without a restart."""
+        if self.settings.registry is not None or (message.hash and message.hash == self.copy.hash):
+            return
+        try:
+            new = registry_copy.read(message, self.settings.id)
+            why = registry_copy.may_replace(self.copy, new)
+        except PartError as wrong:
+            why = str(wrong)
+        if why:
+            say.error("a registry part was refused", why=why)
+            await self._tell_troubles([why])
+            return
+        await asyncio.to_thread(registry_copy.save, self._copy_path(), message)
+        await self._take_over(new)
+
+    async def _take_over(self, new: Copy) -> None:
+        self._call_the_roll(new)
+        memory.hand_out(self.roll, await self.storage.writer.write(lambda db: memory.missing(db, self.roll)))
+        self.judging.set_homes()
+        await self.switchboard.change(self.make_plans(self.roll, self._ports()))
+        await self._tell_troubles(self.roll.problems)
+        say.info("registry taken over", hash=new.hash, devices=len(self.roll.devices))
+
+    def _first_copy(self) -> list[str]:
+        """The registry at boot: a file of our own, the copy kept, or nothing yet."""
+        given = self.settings.registry
+        try:
+            found = (
+                registry_copy.from_file(given, self.settings.id)
+                if given
+                else registry_copy.load(self._copy_path(), self.settings.id)
+            )
+        except PartError as wrong:
+            if given:
+                raise
+            say.error("the copy of the registry cannot be used; waiting for the centre", why=str(wrong))
+            return [str(wrong)]
+        if found is not None:
+            self.copy = found
+        return []
+
+    def _call_the_roll(self, copy: Copy) -> None:
+        self.copy = copy
+        self.roll = call_the_roll(copy.part, self.types, self.folder / "secrets", self.roll)
+        for problem in self.roll.problems:
+            say.error("a device on the roll has a problem", problem=problem)
+
+    def _copy_path(self) -> Path:
+        return self.folder / "registry.json"
+
+    def _home_specs(self) -> Sequence[HomeSpec]:
+        """The homes served now; those no longer served are told to the rules as empty."""
+        specs = home_specs(self.roll, self.clock.now())
+        gone = self._homes - {spec.id for spec in specs}
+        self._homes |= {spec.id for spec in specs}
+        return [*specs, *(HomeSpec(home) for home in sorted(gone))]
+
+    def _own_home(self) -> str:
+        return min(self.roll.part.homes, default=self.settings.id)
+
+    def _ports(self) -> Ports:
+        settings = self.settings
+        return Ports(
+            gateway=settings.id,
+            devices=settings.device_broker,
+            ble=settings.ble,
+            serial=settings.serial_folder,
+            folder=self.folder,
+            now=self.clock.now,
+        )
+
+    # ------------------------------------------------------------ what the parts tell each other
+
+    def _heard(self, committed: Committed) -> None:
+        self.judging.take(committed.events)
+        for command in committed.answered:
+            self.commands.answered(command)
+        self._nudge(committed.lanes)
+
+    def _nudge(self, lanes: Iterable[LaneName]) -> None:
+        self.uplink.nudge(lanes)
+
+    def _driver_broke(self, device: Assigned, frame: Frame, why: str) -> Sequence[Line]:
+        told = catch_all.broken_driver(device, frame, why)
+        return [decision_line(one, frame.heard) for one in told if self._faults.is_news(one)]
+
+    async def _epoch_began(self, why: str) -> None:
+        await self.own.note(_epoch_line(why, self.clock.now()))
+
+    # ------------------------------------------------------------ troubles and time
+
+    def _boot_troubles(self, book: str) -> list[str]:
+        troubles = list(self.roll.problems)
+        if book:
+            say.error("the rule book cannot be used; the shipped one stands in for it", why=book)
+            troubles.append(f"the rule book cannot be used, the shipped one stands in: {book}")
+        if self.storage.set_aside is not None:
+            troubles.append(f"the database was damaged and was set aside as {self.storage.set_aside.name}")
+        return troubles
+
+    async def _tell_troubles(self, troubles: Sequence[str]) -> None:
+        """Tell what is wrong with the set-up, and that it is over when it is."""
+        if tuple(troubles) == self._problems:
+            return
+        self._problems = tuple(troubles)
+        await self.own.note(_setup_line(troubles, self.clock.now()))
+
+    async def _watch_clock(self) -> None:
+        if self.clock.is_set:
+            await asyncio.Event().wait()
+        say.error("the clock stands before the journal's newest line; time stands still until it is set")
+        await self.own.tell("gateway.clock", quality="unset")
+        while not self.clock.is_set:
+            await self.clock.sleep(5.0)
+        await self.own.tell("gateway.clock", quality="good")
+
+
+async def always(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a part of the gateway for ever; when it breaks, say so and start it again (TR-15)."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            say.exception("a part of the gateway broke and is started again", part=name)
+        await asyncio.sleep(random.uniform(*AGAIN))
+
+
+def _setup_line(troubles: Sequence[str], now: int) -> Line:
+    nb = f"Oppsettet av hjemmesentralen har feil: {troubles[0]}" if troubles else "Oppsettet er i orden"
+    en = f"The gateway's set-up has faults: {troubles[0]}" if troubles else "The set-up is in order"
+    return health_line("set-up", nb[:500], en[:500], now, troubles=list(troubles)[:20], over=not troubles)
+
+
+def _epoch_line(why: str, now: int) -> Line:
+    return health_line(
+        "old copy",
+        "Databasen i hjemmesentralen er en gammel kopi; hendelser kan mangle",
+        "The gateway's database is an old copy; events may be missing",
+        now,
+        why=why,
+    )
