@@ -18,7 +18,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
-from hub.centre.alerts.chains import ALWAYS_ANSWERS
+from hub.registry.models import ALWAYS_ANSWERS
+from hub.registry.rota import covers
 from hub.store.centre_tables import Municipality, Shift, Staff, Team
 
 CARE_ROLES = frozenset({"carer", "nurse", "coordinator"})
@@ -50,26 +51,6 @@ def local_minutes(at: Millis, tz: ZoneInfo) -> int:
     return local.hour * 60 + local.minute
 
 
-def minutes(clock: str) -> int:
-    """Minutes since midnight of a text like 22:00."""
-    hours, _, rest = clock.partition(":")
-    return int(hours) * 60 + int(rest)
-
-
-def covers(shift: Shift, local: int) -> bool:
-    """Whether a shift covers that minute of the local day; equal ends mean the whole day."""
-    start, end = minutes(shift.from_clock), minutes(shift.to_clock)
-    if start < end:
-        return start <= local < end
-    return local >= start or local < end
-
-
-def uncovered(shifts: Iterable[Shift]) -> list[int]:
-    """Minutes of the local day without anybody, in order."""
-    rows = list(shifts)
-    return [minute for minute in range(24 * 60) if not any(covers(shift, minute) for shift in rows)]
-
-
 def told(tell: str, rota: Rota, at: Millis) -> tuple[Target, ...]:
     """The people meant by a chain's words at that instant; empty where nobody is (the step is skipped)."""
     return MEANINGS[tell](rota, at) if tell in MEANINGS else ()
@@ -78,16 +59,26 @@ def told(tell: str, rota: Rota, at: Millis) -> tuple[Target, ...]:
 def _on_shift(duty: str) -> _Meaning:
     def find(rota: Rota, at: Millis) -> tuple[Target, ...]:
         now = local_minutes(at, rota.tz)
-        wanted = {shift.staff for shift in rota.shifts if shift.duty == duty and covers(shift, now)}
-        return _targets(person for person in rota.staff if person.id in wanted)
+        wanted = {
+            shift.staff
+            for shift in rota.shifts
+            if shift.duty == duty and covers(shift.from_clock, shift.to_clock, now)
+        }
+        return _targets(
+            person for person in rota.staff if person.id in wanted and CARE_ROLES & set(person.roles)
+        )
 
     return find
+
+
+def _covers(shift: Shift, local: int) -> bool:
+    return covers(shift.from_clock, shift.to_clock, local)
 
 
 def _whole_team(rota: Rota, at: Millis) -> tuple[Target, ...]:
     """Everybody on shift; teams that keep no rota are told as a whole."""
     now = local_minutes(at, rota.tz)
-    wanted = {shift.staff for shift in rota.shifts if covers(shift, now)}
+    wanted = {shift.staff for shift in rota.shifts if _covers(shift, now)}
     without_rota = {team.id for team in rota.teams} - {shift.team for shift in rota.shifts}
     return _targets(
         person

@@ -32,12 +32,12 @@ from hub.centre.alerts.desk import speed_of
 from hub.centre.alerts.lifecycle import Line, lapse, wake
 from hub.centre.alerts.rows import Policy
 from hub.centre.alerts.standing import Handling, standing_of
-from hub.centre.alerts.timers import Timers
 from hub.centre.alerts.waiting import ARRIVE, LAPSE, STEP, WAKE, Wanted
 from hub.centre.duty import Target, rota_of, told
 from hub.centre.pulse import Pulse
 from hub.channels.channel import Channel, ChannelDownError, Notice, NotReachedError
 from hub.clock import Clock
+from hub.registry.timers import Timers
 from hub.store.centre_tables import Alert, Deadline, Notification, Zone
 from hub.store.engine import Store
 

@@ -99,6 +99,10 @@ class ShiftPart(Part):
     to_clock: Annotated[ClockTime, Field(alias="to")]
 
 
+ALWAYS_ANSWERS: Literal["alarm centre"] = "alarm centre"
+"""The words for the place that always answers; every chain ends there (DESIGN.md, promise 3)."""
+
+
 class StepPart(Part):
     """One step of a chain. after: a span such as `3 min`. tell: words that duty resolves to people."""
 

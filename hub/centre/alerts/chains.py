@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-MINUTE, HOUR = 60, 3600
+from hub.registry.models import ALWAYS_ANSWERS
 
-ALWAYS_ANSWERS = "alarm centre"
-"""The words for the place that always answers; every chain ends there (promise 3)."""
+MINUTE, HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from hub.centre.alerts import refusals, rows
 from hub.centre.alerts.lifecycle import UNDOABLE, Action, Moved, act, undo
 from hub.centre.alerts.refusals import AlertError, NotFound, Refused, Scene, Stale
 from hub.centre.alerts.standing import standing_of
-from hub.centre.alerts.timers import Timers
 from hub.clock import Clock
+from hub.registry.timers import Timers
 from hub.store.centre_tables import Alert, Home, Municipality, Staff
 from hub.store.engine import Store
 

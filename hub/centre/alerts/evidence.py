@@ -12,7 +12,7 @@ from drivers.events import Millis
 from hub.centre.alerts.codes import CLEARED
 from hub.centre.alerts.lifecycle import Line, close_by_clearing
 from hub.centre.alerts.standing import Condition, Handling, Standing, one_higher
-from hub.centre.alerts.timers import Timers
+from hub.registry.timers import Timers
 
 EVIDENCE_KEPT = 200
 """Event ids kept on the alert's row: the first hundred and the newest hundred. The journal has them all."""

@@ -22,7 +22,7 @@ from hub.centre.alerts import refusals
 from hub.centre.alerts.codes import CAUSES, MEASURES, Words
 from hub.centre.alerts.refusals import HUB, Refused, Scene, Stale
 from hub.centre.alerts.standing import HANDLING_COLUMNS, Handling, Standing, Step, columns_of
-from hub.centre.alerts.timers import Timers
+from hub.registry.timers import Timers
 
 NOTE_LENGTH = 500
 REASON_LENGTH = 200

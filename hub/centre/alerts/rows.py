@@ -16,8 +16,8 @@ from hub.centre.alerts.chains import Chain, chain_from, chain_of
 from hub.centre.alerts.lifecycle import Line
 from hub.centre.alerts.refusals import HUB
 from hub.centre.alerts.standing import Standing, columns_of
-from hub.centre.alerts.timers import Timers, timers_as_far_as_known
 from hub.centre.alerts.waiting import STEP, Wanted, waits_for
+from hub.registry.timers import Timers, timers_as_far_as_known
 from hub.store.centre_tables import Alert, AlertLine, Change, Deadline, Municipality
 from hub.store.centre_tables import Chain as ChainRow
 

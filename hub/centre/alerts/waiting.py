@@ -14,7 +14,7 @@ from typing import Any
 from drivers.events import Millis
 from hub.centre.alerts.chains import Chain
 from hub.centre.alerts.standing import Handling, Standing, Step
-from hub.centre.alerts.timers import Timers
+from hub.registry.timers import Timers
 
 STEP, LAPSE, ARRIVE, WAKE = "step", "lapse", "arrive", "wake"
 """Purposes of a deadline: the chain's next step, an answer gone stale, an arrival missing, a snooze over."""

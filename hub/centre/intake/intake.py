@@ -25,13 +25,13 @@ from drivers.events import Millis
 from drivers.links.mqtt_client import Message
 from hub.centre import audit, metrics, technical
 from hub.centre.alerts.rows import Policy, policy_of
-from hub.centre.alerts.timers import Timers
 from hub.centre.intake import meaning, quarantine, storing
 from hub.centre.intake.meaning import MAY_PASS
 from hub.centre.intake.reading import TOPIC, PoisonError, Sent, read
 from hub.centre.intake.storing import LaneKey
 from hub.centre.intake.watermark import Mark
 from hub.clock import Clock
+from hub.registry.timers import Timers
 from hub.store.engine import Store
 
 GROUP = 64

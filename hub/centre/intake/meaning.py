@@ -46,6 +46,12 @@ class Roster:
         """Whether the device is where the event says, as far as the registry knows it."""
         return self.places.get(event.device, event.home) == event.home
 
+    def may_set(self, gateway: str, event: Event) -> bool:
+        """Whether this fact may change what a device is like. Of itself a gateway alone may speak."""
+        if event.device_class == "gateway":
+            return event.device == gateway
+        return self.trusts(gateway, event.home) and self.placed(event)
+
 
 async def roster_of(session: AsyncSession, entries: Iterable[Read]) -> Roster:
     """Read what is needed to judge who may speak."""
@@ -131,11 +137,7 @@ async def _impostor(
 async def _states(
     session: AsyncSession, new: Sequence[tuple[LaneKey, Read]], roster: Roster, now: Millis
 ) -> None:
-    events = [
-        entry.event
-        for key, entry in new
-        if entry.event and roster.trusts(key[0], entry.home) and roster.placed(entry.event)
-    ]
+    events = [entry.event for key, entry in new if entry.event and roster.may_set(key[0], entry.event)]
     await states.store(session, states.newest(events, now))
     seen = {event.device: event.home for event in events}
     zones = dict(
@@ -146,13 +148,17 @@ async def _states(
 
 
 async def _health(session: AsyncSession, gateway: str, entry: Read, policy: Policy, now: Millis) -> None:
-    """A gateway's word about itself. `data.over` says that the fault is gone; `data.note` that nobody need act."""
+    """A gateway's word about itself.
+
+    `data.ended: true` says that the fault is gone, as does `over: false` of a level that was over its mark;
+    `note: true` says that nobody need act.
+    """
     body = entry.body
     data = body.get("data") if isinstance(body.get("data"), dict) else {}
     assert isinstance(data, dict)
     key = f"{gateway}/{body.get('what', '')}"[:200]
     session.add(Change(at=now, subject="gateway", ref=gateway))
-    if data.get("over") is True:
+    if data.get("ended") is True or data.get("over") is False:
         await technical.over(session, technical.HEALTH, key, policy, now, "the gateway says it is over")
     elif data.get("note") is not True:
         says = body.get("says")
