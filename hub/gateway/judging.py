@@ -110,8 +110,11 @@ class Judging:
         now = self.clock.now()
         engine = self._engine = self._fresh(now)
         self.judged = self._covers = row[1]
+        self._snapshot_at = now
         if row[2] is not None:
             self._restore(engine, row[2], now)
+        else:  # when listening began is part of the state, so it must survive the first minute too
+            await self._write(self.judged, [], snapshot=True)
         await self._catch_up()
         await self._step([])
         say.info("rules are at work", rules=len(self.book.rules), covers=row[1], judged=self.judged)
@@ -156,9 +159,13 @@ class Judging:
         """Judge events as they come and deadlines as they fall due, for ever."""
         while True:
             await self._wait()
-            self._wake.clear()
-            batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
-            await self._step(batch)
+            await self.turn()
+
+    async def turn(self) -> None:
+        """Judge what is queued and what is due now, once."""
+        self._wake.clear()
+        batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
+        await self._step(batch)
 
     async def close(self) -> None:
         """Store a last snapshot, which only saves time at the next start."""

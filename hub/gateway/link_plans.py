@@ -66,7 +66,11 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
         for one in devices
         if isinstance(one.part.settings.get("passkey"), int)
     }
-    made_of = [ports.ble, sorted((one.part.address.lower(), one.type.id) for one in devices), passkeys]
+    made_of = [
+        ports.ble,
+        sorted((one.part.address.lower(), one.type.id, _text(one.unit.settings)) for one in devices),
+        passkeys,
+    ]
     return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "ble")
 
 
@@ -90,4 +94,8 @@ def port_of(address: str) -> str:
 
 
 def _fingerprint(made_of: object) -> str:
-    return hashlib.sha256(orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+    return hashlib.sha256(_text(made_of).encode()).hexdigest()
+
+
+def _text(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str).decode()
