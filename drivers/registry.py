@@ -24,6 +24,7 @@ from drivers.devices import (
     native_alarm,
     native_dispenser,
     native_lock,
+    scaip_unit,
     sig_pulse_oximeter,
 )
 from drivers.events import Frame
@@ -46,6 +47,7 @@ _MODULES = (
     native_alarm,
     native_dispenser,
     native_lock,
+    scaip_unit,
     sig_pulse_oximeter,
 )
 

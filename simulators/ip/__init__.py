@@ -1,0 +1,1 @@
+"""Stand-in alarm units and receivers on IP: each speaks its protocol from the description, with nothing of ours."""
