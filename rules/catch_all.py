@@ -1,0 +1,38 @@
+"""A call for help that no rule answered is raised all the same, in the catalogue's own words (promise 5)."""
+
+from __future__ import annotations
+
+from drivers.catalogue import CATALOGUE
+from drivers.events import Event
+from rules.decision import Decision
+from rules.homes import Home
+
+NAME = "catch-all"
+_ASK = {
+    "nb": "Ring {resident}, og dra dit hvis ingen svarer.",
+    "en": "Call {resident}, and go there if nobody answers.",
+}
+
+
+def catch_all(home: Home, event: Event, reason: str) -> Decision:
+    """The decision for one call for help. Its key is the device, so that two devices that call are two alerts."""
+    words = CATALOGUE.spec(event.kind).words
+    return Decision(
+        action="raise",
+        rule=NAME,
+        key=event.device,
+        home=home.id,
+        device=event.device,
+        kind=event.kind,
+        at=event.at,
+        lag=event.heard - event.at,
+        because=(event.id,),
+        says={"nb": f"{words['nb']} hos {home.name}", "en": f"{words['en']} at {home.name}'s"},
+        staff_action={language: text.format(resident=home.name) for language, text in _ASK.items()},
+        urgency="critical",
+        queue="care",
+        chain="critical",
+        life_safety=True,
+        version=NAME,
+        reason=reason,
+    )

@@ -1,0 +1,123 @@
+"""Homes as the engine knows them: who lives there, which devices, which clock, and what the rules remember."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from drivers.events import Event, Millis
+from rules.book import Book
+from rules.language.types import read_parameter
+from rules.problems import Wrong
+
+DEFAULT_TZ = "Europe/Oslo"
+DEFAULT_LATE: Millis = 120_000
+"""How late an event may come in and still be judged in its place, where nothing else is said (2 min)."""
+
+RECENT = 16
+"""Decisions remembered for each rule and key, for `why-not`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """One installed unit. since: its assignment, ms UTC; silent_after: seconds; name: for sentences.
+
+    late_ms: how late its events may come in; None: as the home says. 0 where the gateway stamps them.
+    """
+
+    device_class: str
+    since: Millis | None = None
+    silent_after: float | None = None
+    name: str = ""
+    late_ms: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSpec:
+    """A home. resident: `name` and parameters. late_ms: 0 where the gateway itself stamps every event."""
+
+    id: str
+    tz: str = DEFAULT_TZ
+    resident: Mapping[str, Any] = field(default_factory=dict)
+    devices: Mapping[str, DeviceSpec] = field(default_factory=dict)
+    late_ms: Millis = DEFAULT_LATE
+
+
+class Home:
+    """One home while the engine runs. slots: one entry a rule, in the book's order."""
+
+    __slots__ = (
+        "grace", "id", "late", "name", "off", "parameter_types", "parameters", "pending", "recent", "slots",
+        "spec", "told", "tz",
+    )  # fmt: skip
+
+    def __init__(self, home: str, rules: int) -> None:
+        self.id = home
+        self.slots: list[Any] = [None] * rules
+        self.recent: dict[tuple[str, str], deque[tuple[Millis, str, str]]] = {}
+        self.told: dict[tuple[str, str, Millis, str], None] = {}
+        self.pending: list[Event] = []
+        self.spec = HomeSpec(home)
+        self.name, self.tz, self.grace = home, ZoneInfo(DEFAULT_TZ), DEFAULT_LATE
+        self.late: Mapping[str, Millis] = {}
+        self.parameters: Mapping[str, Any] = {}
+        self.parameter_types: Mapping[str, str] = {}
+        self.off: Mapping[str, str] = {}
+
+    def settle_in(self, spec: HomeSpec, book: Book) -> None:
+        """Take over what the registry says; rules that lack a parameter are off here, with the reason."""
+        self.spec = spec
+        self.name = str(spec.resident.get("name") or spec.id)
+        self.tz = zone(spec.tz)
+        self.late = {name: each.late_ms for name, each in spec.devices.items() if each.late_ms is not None}
+        self.grace = max(0, spec.late_ms, *self.late.values())
+        self.parameter_types = book.types
+        self.parameters, wrong = _parameters(spec, book)
+        self.off = _off(book, self.parameters, wrong)
+
+    def device_name(self, device: str) -> str:
+        """What people call a device, else its id."""
+        known = self.spec.devices.get(device)
+        return (known.name if known else "") or device
+
+    def allowance(self, device: str) -> Millis:
+        """How late an event of this device may come in."""
+        return self.late.get(device, max(0, self.spec.late_ms))
+
+    @property
+    def at_home(self) -> bool:
+        """Whether the resident is at home, as the registry has it; yes where nothing is said."""
+        return bool(self.parameters.get("at_home", True)) and not self.parameters.get("away", False)
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that name; the default where there is none such (the registry has checked it before)."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo(DEFAULT_TZ)
+
+
+def _parameters(spec: HomeSpec, book: Book) -> tuple[dict[str, Any], dict[str, str]]:
+    """The resident's parameters in the types the book needs, and a sentence for each that cannot be read."""
+    found, wrong = dict(book.defaults), {}
+    for name, wanted in (*book.types.items(), ("at_home", "yes or no"), ("away", "yes or no")):
+        if name in spec.resident and spec.resident[name] is not None:
+            try:
+                found[name] = read_parameter(name, spec.resident[name], wanted)
+            except Wrong as fault:
+                found.pop(name, None)
+                wrong[name] = str(fault)
+    return found, wrong
+
+
+def _off(book: Book, parameters: Mapping[str, Any], wrong: Mapping[str, str]) -> dict[str, str]:
+    off = {}
+    for rule in book.rules.values():
+        for name in sorted(rule.parameters):
+            if name not in parameters:
+                off[rule.name] = wrong.get(name) or f"the resident has no parameter {name!r}"
+    return off

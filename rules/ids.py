@@ -1,0 +1,69 @@
+"""Event ids: their order, and which have been seen."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from drivers.events import Event, Millis
+from rules.homes import Home
+
+IdOrder: TypeAlias = tuple[int, int, str]
+
+
+def id_order(event_id: str) -> IdOrder:
+    """Decimal numbers compare as numbers and come before all other ids, which compare as text."""
+    if event_id.isascii() and event_id.isdigit() and len(event_id) < 100:
+        return (0, int(event_id), event_id)
+    return (1, 0, event_id)
+
+
+class Seen:
+    """Ids heard lately, in two generations: the elder falls away when the younger is `keep` ms old.
+
+    An event that comes in time comes at most its allowance after it happened, so an id is remembered at least that
+    long; what is older is late, and a late event changes no state. Two homes may use the same id.
+    """
+
+    def __init__(self, keep: Millis) -> None:
+        self.keep = keep
+        self.young: dict[object, Home] = {}
+        self.old: dict[object, Home] = {}
+        self.turn_at: Millis = 0
+
+    def again(self, home: Home, event: Event) -> bool:
+        """Whether this event was heard before; remembers it."""
+        event_id, heard = event.id, event.heard
+        if not self.turn_at - 3 * self.keep <= heard < self.turn_at:
+            self._turn(heard)
+        young = self.young
+        known = young.get(event_id) or self.old.get(event_id)
+        if known is None:
+            young[event_id] = home
+            return False
+        if known is home:
+            return True
+        both = (home.id, event_id)
+        if both in young or both in self.old:
+            return True
+        young[both] = home
+        return False
+
+    def _turn(self, heard: Millis) -> None:
+        self.old, self.young = self.young, {}
+        self.turn_at = heard + self.keep
+
+    def pack(self) -> list[list[str]]:
+        """[home, id] of everything remembered."""
+        return [
+            [home.id, key[1] if isinstance(key, tuple) else str(key)]
+            for ids in (self.old, self.young)
+            for key, home in ids.items()
+        ]
+
+    def unpack(self, packed: list[list[str]], homes: dict[str, Home]) -> None:
+        """Remember what `pack` wrote."""
+        for home_id, event_id in packed:
+            home = homes.get(home_id)
+            if home is not None:
+                key = event_id if event_id not in self.young else (home_id, event_id)
+                self.young[key] = home

@@ -1,0 +1,314 @@
+"""What all machines share: slots, the gates before a raise, and being held back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from operator import attrgetter
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
+
+from drivers.events import Event, Millis
+from rules.book import Rule
+from rules.decision import Action
+from rules.homes import Home
+from rules.language.types import Setting
+from rules.local_time import within_times
+from rules.sentences import field_text, spoken
+from rules.spans import say_span
+
+Act: TypeAlias = Callable[[Home, Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An open alert as its machine remembers it."""
+
+    at: Millis
+    because: tuple[str, ...]
+    says: Mapping[str, str]
+
+
+class Slot:
+    """What a machine remembers of one key.
+
+    alert: the open alert, or None. raised: when it last raised, for `at most once per`.
+    held: since when a raise is held back. rearmed: from when a held wait counts anew.
+    timer: the release time of its one entry in the heap, or None. words: event texts for the sentence.
+    """
+
+    __slots__ = ("alert", "device", "held", "key", "raised", "rearmed", "timer", "words")
+    kept: ClassVar[tuple[str, ...]] = ("device", "raised", "held", "rearmed", "words")
+
+    def __init__(self, key: str, device: str = "") -> None:
+        self.key = key
+        self.device = device
+        self.alert: Told | None = None
+        self.raised: Millis | None = None
+        self.held: Millis | None = None
+        self.rearmed: Millis | None = None
+        self.timer: Millis | None = None
+        self.words: dict[str, str] | None = None
+
+    def pack(self) -> list[Any]:
+        """Everything that must survive a restart, as JSON values."""
+        told = self.alert and [self.alert.at, list(self.alert.because), dict(self.alert.says)]
+        return [self.key, told or None, *attrgetter(*self.kept)(self)]
+
+    @classmethod
+    def unpack(cls, packed: list[Any]) -> Self:
+        """The slot that `pack` wrote."""
+        slot = cls(packed[0])
+        if packed[1]:
+            at, because, says = packed[1]
+            slot.alert = Told(at, tuple(because), says)
+        for name, value in zip(cls.kept, packed[2:], strict=True):
+            setattr(slot, name, value)
+        return slot
+
+
+S = TypeVar("S", bound=Slot)
+"""The slots of one machine."""
+
+
+class Outcome(Enum):
+    """What became of a match at the gates."""
+
+    RAISED = "raised"
+    HELD = "held"
+    STOPPED = "stopped"
+
+
+class Desk(Protocol):
+    """What a machine asks of the engine."""
+
+    started: Millis
+
+    def schedule(self, machine: Machine[Any], home: Home, slot: Slot, due: Millis) -> None:
+        """See to it that `machine.fire` is called when `due` has come."""
+        ...
+
+    def emit(
+        self,
+        machine: Machine[Any],
+        home: Home,
+        slot: Slot,
+        action: Action,
+        at: Millis,
+        because: tuple[str, ...],
+        says: Mapping[str, str],
+        reason: str = "",
+    ) -> None:
+        """Take a decision down."""
+        ...
+
+    def answered(self) -> None:
+        """The event under judgement is being dealt with, though nothing new is raised."""
+        ...
+
+
+class Machine(Generic[S]):
+    """Base of all machines. `index` is the rule's place in every home's slots."""
+
+    slot_type: ClassVar[type[Slot]] = Slot
+    latches: ClassVar[bool] = False
+    """Its alerts stay open until a person closes them."""
+
+    def __init__(self, rule: Rule, index: int, desk: Desk) -> None:
+        self.rule = rule
+        self.index = index
+        self.desk = desk
+        self.keyed = rule.per == "device" or bool(rule.same)
+        self.holders: tuple[Machine[Any], ...] = ()
+        self.holds: tuple[Machine[Any], ...] = ()
+        self.optional = bool(rule.parameters)
+        self.captures = frozenset(
+            name
+            for name in rule.alert.names | rule.action.names
+            if "." in name and not name.startswith(("resident.", "between."))
+        )
+
+    # -- what each machine says of itself
+
+    def acts(self) -> Iterator[tuple[str, Act]]:
+        """(kind, function to call with each event of it)."""
+        raise NotImplementedError
+
+    def due(self, home: Home, slot: S) -> Millis | None:  # noqa: ARG002  each machine has its own
+        """When something happens by itself, as it follows from the state now; None if nothing will."""
+        return None
+
+    def fire(self, home: Home, slot: S, at: Millis) -> None:
+        """The due time has come."""
+
+    def let_go(self, home: Home, slot: S, at: Millis) -> None:
+        """What held this slot back is over at `at`."""
+
+    def watch(self, home: Home) -> None:
+        """Begin to watch the devices of a home that was set or changed."""
+
+    def late(self, home: Home, event: Event) -> None:
+        """An event that came in too late to be judged in its place."""
+
+    # -- slots
+
+    def off(self, home: Home) -> bool:
+        """Whether this rule is off for the resident."""
+        return self.optional and self.rule.name in home.off
+
+    def slot(self, home: Home, event: Event) -> S:
+        """The slot an event belongs to, made if there is none."""
+        if not self.keyed:
+            slot: S | None = home.slots[self.index]
+            return slot if slot is not None else self.make(home, home.id, event.device)
+        key = self.key(home, event)
+        slots = home.slots[self.index]
+        found: S | None = slots.get(key) if slots else None
+        return found if found is not None else self.make(home, key, event.device)
+
+    def key(self, home: Home, event: Event) -> str:
+        """What a rule watches: the home, the device, and with `same` one dose or other thing of it."""
+        owner = event.device if self.rule.per == "device" else home.id
+        return f"{owner}/{str(event.data.get(self.rule.same, '-'))[:128]}" if self.rule.same else owner
+
+    def make(self, home: Home, key: str, device: str) -> S:
+        """A new, empty slot."""
+        slot: S = self.slot_type(key, device)  # type: ignore[assignment]
+        self.keep(home, slot)
+        return slot
+
+    def keep(self, home: Home, slot: S) -> None:
+        """Put a slot where it belongs."""
+        if not self.keyed:
+            home.slots[self.index] = slot
+        elif home.slots[self.index] is None:
+            home.slots[self.index] = {slot.key: slot}
+        else:
+            home.slots[self.index][slot.key] = slot
+
+    def slots(self, home: Home) -> Iterable[S]:
+        """All slots of a home."""
+        found = home.slots[self.index]
+        if found is None:
+            return ()
+        return tuple(found.values()) if self.keyed else (found,)
+
+    def drop(self, home: Home, slot: S) -> None:
+        """Forget a slot."""
+        if self.keyed:
+            home.slots[self.index].pop(slot.key, None)
+        else:
+            home.slots[self.index] = None
+
+    def copy(self, home: Home) -> Any:
+        """The home's slots of this rule, to be put back after trying something out."""
+        found = home.slots[self.index]
+        if found is None:
+            return None
+        copies = {each.key: type(each).unpack(each.pack()) for each in self.slots(home)}
+        return copies if self.keyed else next(iter(copies.values()))
+
+    # -- settings
+
+    def setting(self, home: Home, slot: S, setting: Setting | None) -> Any:
+        """The value of a setting here and now; None where the device or resident has none."""
+        if setting is None:
+            return None
+        if setting.parameter:
+            return home.parameters.get(setting.parameter)
+        if setting.of_device:
+            device = home.spec.devices.get(slot.device)
+            silent_after = device.silent_after if device else None
+            return None if silent_after is None else round(silent_after * 1000)
+        return setting.value
+
+    def capture(self, home: Home, event: Event) -> dict[str, str] | None:
+        """What the rule's sentences say of this event, kept until they are spoken."""
+        if not self.captures:
+            return None
+        found = {}
+        word = event.kind.partition(".")[2]
+        for name in self.captures:
+            owner, _, field = name.partition(".")
+            if owner == word:
+                found[name] = field_text(home, event, field)
+        return found
+
+    # -- gates
+
+    def tell(
+        self, home: Home, slot: S, at: Millis, because: tuple[str, ...], value: object = None
+    ) -> Outcome:
+        """Raise, unless a gate says otherwise: part of the day, another rule, too often."""
+        rule = self.rule
+        if rule.only is not None and not within_times(rule.only, home, at):
+            return Outcome.STOPPED
+        for holder in self.holders:
+            if holder.covers(home, slot, self):
+                self._held(home, slot, at, because, value, f"held back by {holder.rule.name}")
+                return Outcome.HELD
+        if rule.at_most is not None and slot.raised is not None:
+            quiet = self.setting(home, slot, rule.at_most) or 0
+            if at - slot.raised < quiet:
+                self.again(home, slot, at, because, value, f"at most once per {say_span(quiet)}")
+                return Outcome.STOPPED
+        if slot.raised == at and self.latches:
+            self.again(home, slot, at, because, value, "at the same instant")
+            return Outcome.STOPPED
+        slot.raised = at
+        slot.held = None
+        says = self.says(home, slot, at, value)
+        slot.alert = Told(at, because, says)
+        self.desk.emit(self, home, slot, "raise", at, because, says)
+        return Outcome.RAISED
+
+    def again(
+        self, home: Home, slot: S, at: Millis, because: tuple[str, ...], value: object, reason: str
+    ) -> None:
+        """A match that does not raise anew: more evidence for an open alert, else kept back with its reason."""
+        action: Action = "repeat" if self.latches else "held"
+        self.desk.emit(self, home, slot, action, at, because, self.says(home, slot, at, value), reason)
+
+    def _held(
+        self, home: Home, slot: S, at: Millis, because: tuple[str, ...], value: object, reason: str
+    ) -> None:
+        slot.held = at
+        self.desk.emit(self, home, slot, "held", at, because, self.says(home, slot, at, value), reason)
+
+    def clear(self, home: Home, slot: S, at: Millis, because: tuple[str, ...], reason: str) -> None:
+        """The alert is over; whatever it held back begins its wait anew."""
+        told = slot.alert
+        if told is None:
+            return
+        slot.alert = None
+        self.desk.emit(self, home, slot, "clear", at, because, told.says, reason)
+        self.free(home, at)
+
+    def free(self, home: Home, at: Millis) -> None:
+        """Let go what this rule held back and nothing else holds."""
+        for machine in self.holds:
+            for slot in machine.slots(home):
+                if slot.held is not None and not any(h.covers(home, slot, machine) for h in machine.holders):
+                    machine.let_go(home, slot, at)
+
+    def covers(self, home: Home, slot: S, held: Machine[Any]) -> bool:
+        """Whether an open alert of this rule holds back that slot of another."""
+        if not self.keyed:
+            mine: Slot | None = home.slots[self.index]
+            return mine is not None and mine.alert is not None
+        if self.rule.per == held.rule.per and self.rule.same == held.rule.same:
+            found: Slot | None = (home.slots[self.index] or {}).get(slot.key)
+            return found is not None and found.alert is not None
+        if self.rule.per == "device" == held.rule.per:
+            return any(each.alert and each.device == slot.device for each in self.slots(home))
+        return any(each.alert for each in self.slots(home))
+
+    def close(self, home: Home, slot: S, at: Millis) -> None:
+        """A person closed the alert."""
+        if slot.alert is not None:
+            slot.alert = None
+            self.free(home, at)
+
+    def says(self, home: Home, slot: S, at: Millis, value: object) -> Mapping[str, str]:
+        """The alert's sentence in both languages."""
+        return spoken(self, self.rule.alert, home, slot, at, value)

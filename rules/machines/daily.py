@@ -1,0 +1,106 @@
+"""`missing: EVENT  between: [FROM, TO]`: nothing by ten o'clock. Both ends belong to it; one alert a local day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from drivers.events import Event, Millis
+from rules.homes import Home
+from rules.local_time import local_day, window_of
+from rules.machines.base import Act, Outcome
+from rules.machines.silence import Heard, Watch
+
+
+class Day(Heard):
+    """day: ordinal of the local date whose window is next to be judged, 0 before the first. watched: since when."""
+
+    __slots__ = ("day", "watched")
+    kept: ClassVar[tuple[str, ...]] = (*Heard.kept, "day", "watched")
+
+    def __init__(self, key: str, device: str = "") -> None:
+        super().__init__(key, device)
+        self.day = 0
+        self.watched: Millis = 0
+
+
+class Daily(Watch[Day]):
+    """Raises at the end of a window in which nothing came."""
+
+    slot_type = Day
+
+    def acts(self) -> Iterator[tuple[str, Act]]:
+        """Its one event."""
+        for kind in self.rule.events:
+            yield kind, self.came
+
+    def came(self, home: Home, event: Event) -> None:
+        """It came; the window that holds this instant is answered."""
+        slot = self.slot(home, event)
+        new = not slot.last_id and not slot.day
+        if event.at >= slot.last:
+            slot.last, slot.last_id, slot.device = event.at, event.id, event.device
+        slot.held = None
+        if self.captures:
+            slot.words = self.capture(home, event)
+        if slot.alert is not None:
+            self.clear(home, slot, event.at, (event.id,), "it came after all")
+        if new:
+            slot.watched = event.at
+            self._first_day(home, slot)
+
+    def watch(self, home: Home) -> None:
+        """As all watches; the first window judged is the first that was watched whole."""
+        super().watch(home)
+        for slot in self.slots(home):
+            if not slot.day:
+                slot.watched = slot.last
+                self._first_day(home, slot)
+            else:
+                self._wait(home, slot)
+
+    def _first_day(self, home: Home, slot: Day) -> None:
+        today = local_day(slot.watched, home.tz)
+        for day in (today - 1, today, today + 1, today + 2):
+            slot.day = day
+            window = self._window(home, slot)
+            if window is None:
+                slot.day = 0
+                return
+            if window[0] >= slot.watched:
+                break
+        self._wait(home, slot)
+
+    def _window(self, home: Home, slot: Day) -> tuple[Millis, Millis] | None:
+        assert self.rule.window is not None
+        start, end = (self.setting(home, slot, each) for each in self.rule.window)
+        if start is None or end is None or start == end:
+            return None
+        return window_of(slot.day or 1, start, end, home.tz)
+
+    def _wait(self, home: Home, slot: Day) -> None:
+        due = self.due(home, slot)
+        if due is not None:
+            self.desk.schedule(self, home, slot, due)
+
+    def due(self, home: Home, slot: Day) -> Millis | None:
+        """The end of the next window to be judged."""
+        window = self._window(home, slot) if slot.day else None
+        return window and window[1]
+
+    def fire(self, home: Home, slot: Day, at: Millis) -> None:
+        """A window is over."""
+        window = self._window(home, slot)
+        slot.day += 1
+        nothing = window is not None and (not slot.last_id or slot.last < window[0])
+        if nothing and slot.alert is None and not self.off(home):
+            self._tell(home, slot, at)
+        self._wait(home, slot)
+
+    def _tell(self, home: Home, slot: Day, at: Millis) -> Outcome:
+        return self.tell(home, slot, at, (slot.last_id,) if slot.last_id else ())
+
+    def let_go(self, home: Home, slot: Day, at: Millis) -> None:
+        """The window is over already, so what was held back is told now; it would have ended when it came."""
+        slot.held = None
+        self._tell(home, slot, at)

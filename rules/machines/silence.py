@@ -1,0 +1,133 @@
+"""`missing: EVENT  for: T`: silence, counted from the last event, or from the assignment of what should speak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, TypeVar
+
+from drivers.events import Event, Millis
+from rules.homes import Home
+from rules.machines.base import Act, Machine, Slot
+
+
+class Heard(Slot):
+    """last: when it last spoke (or began to be watched); last_id: that event, empty if it never spoke."""
+
+    __slots__ = ("last", "last_id")
+    kept: ClassVar[tuple[str, ...]] = (*Slot.kept, "last", "last_id")
+
+    def __init__(self, key: str, device: str = "") -> None:
+        super().__init__(key, device)
+        self.last: Millis = 0
+        self.last_id = ""
+
+
+W = TypeVar("W", bound=Heard)
+
+
+class Watch(Machine[W]):
+    """Base of the two machines that watch for something missing, from the assignment on."""
+
+    slot_type = Heard
+
+    def watch(self, home: Home) -> None:
+        """Begin with what the registry assigned, and end with what it took away."""
+        since = self.assigned(home)
+        for key, (device, start) in since.items():
+            slots = home.slots[self.index]
+            slot = (slots or {}).get(key) if self.keyed else slots
+            if slot is None:
+                slot = self.make(home, key, device)
+                slot.last = max(start, self.desk.started)
+            elif not slot.last_id and slot.alert is None:
+                slot.last = max(start, self.desk.started)
+        for slot in self.slots(home):
+            if self.keyed and home.spec.devices and slot.key not in home.spec.devices:
+                self.clear(home, slot, slot.last, (), "the device was taken away")
+                self.drop(home, slot)
+
+    def assigned(self, home: Home) -> dict[str, tuple[str, Millis]]:
+        """What to watch: key → (device, since) of every device that should be heard and whose assignment is known."""
+        classes = {kind.partition(".")[0] for kind in self.rule.events}
+        known = [
+            (each.since, name)
+            for name, each in home.spec.devices.items()
+            if each.device_class in classes and each.since is not None
+        ]
+        if self.rule.per == "device":
+            return {name: (name, since) for since, name in known}
+        if not known:
+            return {}
+        since, name = min(known)
+        return {home.id: (name, since)}
+
+
+class Silence(Watch[Heard]):
+    """Raises at last + T. A sign of life writes one time; the one timer of a key is moved when it comes due."""
+
+    def acts(self) -> Iterator[tuple[str, Act]]:
+        """Every sign of life."""
+        act = self.device_spoke if self.rule.per == "device" else self.spoke
+        for kind in self.rule.events:
+            yield kind, act
+
+    def spoke(self, home: Home, event: Event) -> None:
+        """Any device of the home spoke."""
+        slot = home.slots[self.index]
+        if slot is None:
+            slot = self.make(home, home.id, event.device)
+        if event.at >= slot.last:
+            slot.last = event.at
+            slot.last_id = event.id
+        if slot.timer is None:
+            self._wake(home, slot, event)
+
+    def device_spoke(self, home: Home, event: Event) -> None:
+        """One device spoke."""
+        slots = home.slots[self.index]
+        slot = slots.get(event.device) if slots else None
+        if slot is None:
+            slot = self.make(home, event.device, event.device)
+        if event.at >= slot.last:
+            slot.last = event.at
+            slot.last_id = event.id
+        if slot.timer is None:
+            self._wake(home, slot, event)
+
+    def _wake(self, home: Home, slot: Heard, event: Event) -> None:
+        """It was silent, held back, or is new: the wait begins anew."""
+        slot.held = slot.rearmed = None
+        slot.device = event.device
+        if self.captures:
+            slot.words = self.capture(home, event)
+        if slot.alert is not None:
+            self.clear(home, slot, event.at, (event.id,), "heard again")
+        self._wait(home, slot)
+
+    def _wait(self, home: Home, slot: Heard) -> None:
+        due = self.due(home, slot)
+        if due is not None:
+            self.desk.schedule(self, home, slot, due)
+
+    def due(self, home: Home, slot: Heard) -> Millis | None:
+        """The last sign of life (or the moment it was let go) plus T."""
+        if slot.alert is not None or slot.held is not None or self.off(home):
+            return None
+        wait = self.setting(home, slot, self.rule.wait)
+        last = slot.last
+        return None if wait is None else int(max(last, slot.rearmed or last) + wait)
+
+    def fire(self, home: Home, slot: Heard, at: Millis) -> None:
+        """Nothing came."""
+        self.tell(home, slot, at, (slot.last_id,) if slot.last_id else ())
+
+    def let_go(self, home: Home, slot: Heard, at: Millis) -> None:
+        """A new T from now."""
+        slot.held, slot.rearmed = None, at
+        self._wait(home, slot)
+
+    def watch(self, home: Home) -> None:
+        """As all watches, each with its timer."""
+        super().watch(home)
+        for slot in self.slots(home):
+            self._wait(home, slot)
