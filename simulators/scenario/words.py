@@ -26,13 +26,14 @@ DEFAULT_HEARTBEAT = 15 * 60.0
 class Kind:
     """One type of simulated device.
 
-    says: second halves of its facts. ends: fact → the fact that ends it after an incident's `for`.
+    says: second halves of its facts. alone: false where `do:` cannot say one fact by itself. ends: fact → the fact that ends it after an incident's `for`.
     does: further incident words. settings: its own keys in a scenario, with their readers; `many` may be lists.
     """
 
     device_class: str
     wire: Wire = "mqtt"
     says: tuple[str, ...]
+    alone: bool = True
     ends: Mapping[str, str] = field(default_factory=dict)
     does: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Read] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class Kind:
     @property
     def incidents(self) -> tuple[str, ...]:
         """Every word that may stand behind `do:`."""
-        return (*self.says, *self.does, *ALSO)
+        return (*(self.says if self.alone else ()), *self.does, *ALSO)
 
 
 FAULT = {"fault": "recovered"}
@@ -96,13 +97,14 @@ KINDS: Mapping[str, Kind] = {
     "pendant": Kind(
         device_class="pendant",
         wire="ble",
-        says=("pressed", "fall", "cancelled", *ANY),
+        says=("pressed", "heartbeat", "battery"),
         settings={"address": words, "key": words},
     ),
     "oximeter": Kind(
         device_class="vitals",
         wire="ble",
-        says=("spo2", "pulse", *ANY),
+        says=("spo2", "pulse"),
+        alone=False,
         does={"reading": "a measurement: data spo2 (%) and pulse (/min)"},
         settings={"address": words, "measured": clock, "spo2": number, "pulse": number},
         many=frozenset({"measured"}),
@@ -110,8 +112,8 @@ KINDS: Mapping[str, Kind] = {
     "nurse_call": Kind(
         device_class="call",
         wire="serial",
-        says=("raised", "cleared", "fault", "recovered"),
-        ends={"raised": "cleared", **FAULT},
+        says=("raised", "cleared", "fault"),
+        ends={"raised": "cleared"},
         settings={"port": words, "role": identity},
     ),
 }  # fmt: skip
