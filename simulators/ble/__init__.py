@@ -1,6 +1,17 @@
 """PRETEND Bluetooth LE devices: bumble peripherals written from the published specifications."""
 
+from simulators.ble.blood_pressure_cuff import BloodPressureCuff
+from simulators.ble.body_meters import HeartRateStrap, Thermometer, WeightScale
 from simulators.ble.bthome_pendant import BthomePendant
+from simulators.ble.glucose_meter import GlucoseMeter
 from simulators.ble.pulse_oximeter import PulseOximeter
 
-__all__ = ["BthomePendant", "PulseOximeter"]
+__all__ = [
+    "BloodPressureCuff",
+    "BthomePendant",
+    "GlucoseMeter",
+    "HeartRateStrap",
+    "PulseOximeter",
+    "Thermometer",
+    "WeightScale",
+]

@@ -38,6 +38,7 @@ class GattPeripheral(Peripheral):
         super().__init__(name, address)
         self.battery = battery
         self.stored: deque[tuple[str, bytes]] = deque()
+        self.clock_writes: list[bytes] = []
         self._characteristics: dict[str, gatt.Characteristic[bytes]] = {}
         self._news = asyncio.Event()
         self._gone = asyncio.Event()
@@ -110,6 +111,12 @@ class GattPeripheral(Peripheral):
         self._gone.set()
         await end(self._pushing)
         self._pushing = None
+
+    def _time_service(self) -> gatt.Service:
+        """Current Time (0x1805): a central may set the clock; what it wrote stands in `clock_writes`."""
+        clock = self._offer("2A2B", WRITE | READ, bytes(10), READABLE | WRITEABLE)
+        clock.on(clock.EVENT_WRITE, lambda _connection, value: self.clock_writes.append(bytes(value)))
+        return gatt.Service("1805", [clock])
 
     def _battery_service(self) -> gatt.Service:
         return gatt.Service("180F", [self._offer("2A19", READ | NOTIFY, bytes([self.battery]))])

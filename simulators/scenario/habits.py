@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from simulators.scenario.model import Beat, Device, Millis
 from simulators.scenario.story import MINUTE, Scene
-from simulators.scenario.words import DEFAULT_HEARTBEAT
 
 OBSERVED: Mapping[str, Mapping[str, str]] = {
     "door": {"door opens": "opened", "door closes": "closed"},
@@ -63,8 +62,9 @@ def _signs_of_life(device: Device, day: Day, draw: random.Random) -> Iterator[Be
     at = day.begin + draw.randint(1000, 20_000)
     if device.type in AT_REST:
         yield beat(device, at, AT_REST[device.type])
-    yield beat(device, at + 500, "battery", value=device.settings.get("battery", 80))
-    period = round(device.settings.get("heartbeat", DEFAULT_HEARTBEAT) * 1000)
+    if "battery" in device.kind.says:
+        yield beat(device, at + 500, "battery", value=device.settings.get("battery", 80))
+    period = round(device.settings.get("heartbeat", device.kind.heartbeat) * 1000)
     for moment in range(at + 1000, day.end, period):
         yield beat(device, moment, "heartbeat")
 

@@ -19,15 +19,15 @@ ANY = ("heartbeat", "battery", "battery_low", "tamper", "fault", "recovered")
 ALSO = {"silent": "says nothing for a while, as if out of power or range"}
 DOSE_HABITS = frozenset({"miss", "leave"})
 """Incidents of a dispenser that change a dose's usual course; their `at` is the dose's clock time."""
-DEFAULT_HEARTBEAT = 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One type of simulated device.
 
-    says: second halves of its facts. alone: false where `do:` cannot say one fact by itself. ends: fact → the fact that ends it after an incident's `for`.
-    does: further incident words. settings: its own keys in a scenario, with their readers; `many` may be lists.
+    says: second halves of its facts. alone: false where `do:` cannot say one fact by itself. ends: fact → the fact
+    that ends it after an incident's `for`. does: further incident words. settings: its own keys in a scenario, with
+    their readers; `many` may be lists. heartbeat: seconds between signs of life unless a scenario says otherwise.
     """
 
     device_class: str
@@ -38,6 +38,7 @@ class Kind:
     does: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Read] = field(default_factory=dict)
     many: frozenset[str] = frozenset()
+    heartbeat: float = 15 * 60.0
 
     def fact(self, word: str) -> str:
         """The full kind, `class.fact`."""
@@ -112,8 +113,9 @@ KINDS: Mapping[str, Kind] = {
     "nurse_call": Kind(
         device_class="call",
         wire="serial",
-        says=("raised", "cleared", "fault"),
+        says=("raised", "cleared", "fault", "heartbeat"),  # the line itself is the sign of life
         ends={"raised": "cleared"},
+        heartbeat=120.0,
         settings={"port": words, "role": identity},
     ),
 }  # fmt: skip
