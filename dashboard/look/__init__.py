@@ -1,0 +1,1 @@
+"""How things look and read: words in two languages, moments, icons, priorities, templates."""

@@ -1,0 +1,1 @@
+"""One file a page: its routes, what it reads, what it hands to its template."""

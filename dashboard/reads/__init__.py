@@ -1,0 +1,1 @@
+"""What pages and the stream read from the centre's database. Nothing here writes."""

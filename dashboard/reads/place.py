@@ -1,0 +1,80 @@
+"""The municipality, and names of things that turn up in many rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hub.store.centre_tables import Device, Home, Municipality, Resident, Staff, StoreFact, Zone
+
+DEFAULT_ZONE = "Europe/Oslo"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The municipality as its registry describes it. tz: for what belongs to no home."""
+
+    name: str = ""
+    duty_phone: str = ""
+    tz: str = DEFAULT_ZONE
+    timers: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def place(session: AsyncSession) -> Place:
+    """Read the one row of settings; a centre without a registry has an empty one."""
+    row = await session.get(Municipality, 1)
+    body = row.body if row else {}
+    return Place(
+        name=str(body.get("name", "")),
+        duty_phone=str(body.get("duty_phone", "")),
+        tz=str(body.get("tz", DEFAULT_ZONE)),
+        timers=body.get("timers", {}),
+    )
+
+
+async def epoch(session: AsyncSession) -> str:
+    """The random id of this database, `0` before the centre has written one."""
+    row = await session.get(StoreFact, "epoch")
+    return row.value if row else "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Rows by id, loaded for one batch of alerts or one page."""
+
+    homes: Mapping[str, Home]
+    zones: Mapping[str, str]
+    residents: Mapping[str, tuple[Resident, ...]]
+    devices: Mapping[str, Device]
+    staff: Mapping[str, str]
+
+    def tz(self, home: str) -> str:
+        """The clock of a home."""
+        row = self.homes.get(home)
+        return row.tz if row else DEFAULT_ZONE
+
+
+async def names(
+    session: AsyncSession, *, homes: Iterable[str], devices: Iterable[str] = (), staff: Iterable[str] = ()
+) -> Names:
+    """Load what is needed to speak of these homes, devices and people; five small queries."""
+    wanted = set(homes)
+    home_rows = (await session.exec(select(Home).where(col(Home.id).in_(wanted)))).all()
+    zones = (await session.exec(select(Zone))).all()
+    people = select(Resident).where(col(Resident.home).in_(wanted)).order_by(col(Resident.id))
+    residents: dict[str, tuple[Resident, ...]] = {}
+    for person in (await session.exec(people)).all():
+        residents[person.home] = (*residents.get(person.home, ()), person)
+    device_rows = (await session.exec(select(Device).where(col(Device.id).in_(set(devices))))).all()
+    staff_rows = (await session.exec(select(Staff.id, Staff.name).where(col(Staff.id).in_(set(staff))))).all()
+    return Names(
+        homes={row.id: row for row in home_rows},
+        zones={row.id: row.name for row in zones},
+        residents=residents,
+        devices={row.id: row for row in device_rows},
+        staff=dict(staff_rows),
+    )
