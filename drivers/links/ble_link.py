@@ -107,6 +107,7 @@ class BleLink:
             "strangers": len(self._sightings.strangers),
             "scan_restarts": self._scan.restarts,
             "connected": sum(session.connected for session in self._sessions.values()),
+            "failing": sum(session.failing for session in self._sessions.values()),
             "waiting_for_a_slot": self._slots.waiting,
         }
         return LinkHealth(self._state, counters, self._since, self._reason)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 
 from bumble import core
 from bumble.device import Device
+from bumble.keys import MemoryKeyStore
 from bumble.transport.common import TransportLostError
 
 from simulators.radio import Air, Station, join
@@ -25,6 +26,7 @@ class Peripheral(ABC):
     def __init__(self, name: str, address: str) -> None:
         self.name = name
         self.address = address.lower()
+        self.bonds = MemoryKeyStore()
         self._air: Air | None = None
         self._station: Station | None = None
 
@@ -62,8 +64,14 @@ class Peripheral(ABC):
         if self._air is None:
             raise RuntimeError(f"{self.name} was never started")
         if self._station is None:
-            self._station = await join(self._air, name=self.name, address=self.address)
+            self._station = await join(self._air, name=self.name, address=self.address, bonds=self.bonds)
             await self._come_on_air(self._station.device)
+
+    async def lose_bonds(self) -> None:
+        """Forget who it was paired with, as after a factory reset, and be there again."""
+        await self.silence()
+        self.bonds = MemoryKeyStore()
+        await self.wake()
 
     async def lose_link(self) -> None:
         """Lose every connection at once, as by interference, and be there again."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from bumble import hci
 from bumble.device import Device, DeviceConfiguration
 from bumble.host import Host
-from bumble.keys import MemoryKeyStore
+from bumble.keys import KeyStore, MemoryKeyStore
 from bumble.transport.common import AsyncPipeSink, Transport
 from bumble.transport.tcp_client import open_tcp_client_transport
 
@@ -39,11 +39,13 @@ class Station:
         await asyncio.sleep(0)
 
 
-async def join(air: Air, *, name: str, address: str, max_connections: int = 16) -> Station:
+async def join(
+    air: Air, *, name: str, address: str, max_connections: int = 16, bonds: KeyStore | None = None
+) -> Station:
     """Put a device on the air and power it on.
 
     address: a static random address, whose first byte is C0 or higher (Core 5.4, vol 6, part B, 1.3.2.1).
-    Raises OSError when the hub cannot be reached, ValueError for an address or place that is none.
+    bonds: pairing keys that outlive this time on the air. Raises OSError when the hub cannot be reached, ValueError for an address or place that is none.
     """
     if int(address[:2], 16) < 0xC0:
         raise ValueError(f"a static random address begins with C0 or higher, not {address}")
@@ -54,7 +56,7 @@ async def join(air: Air, *, name: str, address: str, max_connections: int = 16) 
         irk=bytes(16),
     )
     station = await _connect(air, config, max_connections)
-    station.device.keystore = MemoryKeyStore()
+    station.device.keystore = bonds or MemoryKeyStore()
     await station.device.power_on()
     return station
 

@@ -64,6 +64,7 @@ class Session:
     now: Callable[[], Millis]
     patience: Patience
     reason: str = "not heard yet"
+    failing: bool = False
     _client: BleakClientWithServiceCache | None = None
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,8 +84,10 @@ class Session:
                 async with self.slots.one():
                     await self._visit()
                 back_off.reset()
+                self.reason = "it has gone"
                 self.count("links_ended")
             except (BleakError, TimeoutError, EOFError, OSError) as error:
+                self.failing = True
                 self.reason = f"{self.address}: {error or type(error).__name__}"
                 self.count("connect_failures")
                 log.info("%s", self.reason)
@@ -114,7 +117,7 @@ class Session:
             self._client = client = await self._connect()
             self.count("connections")
             await self._prepare(client)
-            self.reason = ""
+            self.reason, self.failing = "", False
             self._ready.set()
             await self._until_gone()
         finally:

@@ -46,7 +46,7 @@ async def test_a_press_becomes_one_frame(running, make_link, journal, pendant):
     async with running(make_link({PENDANT: BUTTON}), journal):
         await pendant.press("long_press")
     assert [(one.address, one.channel) for one in journal.frames] == [(PENDANT, "adv:fcd2")]
-    facts = bthome_pendant.decode(journal.frames[0], Unit(PENDANT, KEY))
+    facts = bthome_pendant.DEVICE.decode(journal.frames[0], Unit(PENDANT, KEY))
     assert facts[0].kind == "pendant.pressed"
     assert facts[0].data == {"press": "long"}
 
@@ -57,7 +57,7 @@ async def test_four_presses_are_four_frames(running, make_link, journal, pendant
         for _ in range(4):
             await pendant.press()
     unit = Unit(PENDANT, KEY)
-    kinds = [fact.kind for frame in journal.frames for fact in bthome_pendant.decode(frame, unit)]
+    kinds = [fact.kind for frame in journal.frames for fact in bthome_pendant.DEVICE.decode(frame, unit)]
     assert kinds.count("pendant.pressed") == 4
 
 
@@ -85,7 +85,7 @@ async def test_a_measurement_comes_with_the_battery(running, make_link, journal,
         frames = await journal.count(1, gatt_plx.CONTINUOUS)
         assert link.health().counters["connected"] == 1
     unit = Unit(OXIMETER)
-    facts = [fact for one in journal.frames for fact in sig_pulse_oximeter.decode(one, unit)]
+    facts = [fact for one in journal.frames for fact in sig_pulse_oximeter.DEVICE.decode(one, unit)]
     assert {(fact.kind, fact.data.get("value")) for fact in facts} == {
         ("vitals.battery", 70),
         ("vitals.spo2", 93.0),

@@ -40,7 +40,7 @@ def frame(payload: bytes, heard: int = NOW) -> Frame:
 
 def presses(payload: bytes, unit: Unit, heard: int = NOW) -> list[str]:
     """The kinds of press read out of service data."""
-    facts = bthome_pendant.decode(frame(payload, heard), unit)
+    facts = bthome_pendant.DEVICE.decode(frame(payload, heard), unit)
     return [str(fact.data["press"]) for fact in facts if fact.kind == "pendant.pressed"]
 
 
@@ -96,7 +96,7 @@ def test_a_burst_is_one_press():
     """The same encrypted bytes heard again are no news."""
     unit = Unit(ADDRESS, KEY)
     assert presses(sealed("3a01", 10), unit) == ["short"]
-    assert bthome_pendant.decode(frame(sealed("3a01", 10)), unit) == []
+    assert bthome_pendant.DEVICE.decode(frame(sealed("3a01", 10)), unit) == []
 
 
 def test_a_replayed_press_is_refused_also_after_a_restart():
@@ -106,7 +106,7 @@ def test_a_replayed_press_is_refused_also_after_a_restart():
         presses(sealed("3a01", counter), unit)
     restarted = Unit(ADDRESS, KEY, memory=dict(unit.memory))
     with pytest.raises(DecodeError, match="counter went back from 11 to 10"):
-        bthome_pendant.decode(frame(sealed("3a01", 10)), restarted)
+        bthome_pendant.DEVICE.decode(frame(sealed("3a01", 10)), restarted)
     assert presses(sealed("3a01", 12), restarted) == ["short"]
 
 
@@ -116,7 +116,7 @@ def test_a_device_that_encrypts_cannot_be_impersonated_in_the_clear():
     presses(sealed("3a01", 10), unit)
     before = dict(unit.memory)
     with pytest.raises(DecodeError, match="not encrypted"):
-        bthome_pendant.decode(frame(bytes.fromhex("443a01")), unit)
+        bthome_pendant.DEVICE.decode(frame(bytes.fromhex("443a01")), unit)
     assert unit.memory == before
 
 
@@ -160,7 +160,7 @@ def test_two_gateways_give_one_press_one_id():
     """The id comes from key and counter, so a press heard twice in the house counts once."""
     here, there = Unit(ADDRESS, KEY), Unit(ADDRESS, KEY)
     ids = {
-        bthome_pendant.decode(frame(sealed("3a01", 77), heard), unit)[0].id
+        bthome_pendant.DEVICE.decode(frame(sealed("3a01", 77), heard), unit)[0].id
         for unit, heard in ((here, NOW), (there, NOW + 40))
     }
     assert len(ids) == 1
@@ -185,7 +185,7 @@ def test_a_heartbeat_comes_at_most_every_quarter_of_an_hour():
     kinds = []
     for minute in range(60):
         at = NOW + minute * 60_000
-        facts = bthome_pendant.decode(frame(bytes([0x44, 0x00, minute, 0x01, 80]), at), unit)
+        facts = bthome_pendant.DEVICE.decode(frame(bytes([0x44, 0x00, minute, 0x01, 80]), at), unit)
         kinds += [fact.kind for fact in facts]
     assert kinds[0] == "pendant.battery"
     assert kinds[1:] == ["pendant.heartbeat"] * 4
@@ -197,6 +197,6 @@ def test_a_low_battery_is_said_once_until_it_is_changed():
     said = []
     for number, percent in enumerate((40, 15, 14, 20, 10, 90, 12)):
         at = NOW + number * 3_600_000
-        facts = bthome_pendant.decode(frame(bytes([0x44, 0x00, number, 0x01, percent]), at), unit)
+        facts = bthome_pendant.DEVICE.decode(frame(bytes([0x44, 0x00, number, 0x01, percent]), at), unit)
         said += [percent for fact in facts if fact.kind == "pendant.battery_low"]
     assert said == [15, 12]

@@ -97,7 +97,7 @@ def test_continuous_values_are_thinned_but_no_fall_is_missed():
 
     def shown(second: int, spo2: int) -> list[str]:
         frame = Frame("ble", "-", bytes([0, spo2, 0, 64, 0]), NOW + second * 1000, "2a5f")
-        return [fact.kind for fact in sig_pulse_oximeter.decode(frame, unit)]
+        return [fact.kind for fact in sig_pulse_oximeter.DEVICE.decode(frame, unit)]
 
     reports = sum(bool(shown(second, 97)) for second in range(3600))
     assert reports == 60
