@@ -107,6 +107,7 @@ class DeviceType:
     device_class: the main class of its facts (`dispenser`). emits: every kind it can report.
     signature: how a frame of it is recognised before it is registered, one sentence for people.
     commands: command name → names of its arguments. encode: command → bytes; raises ValueError with a sentence.
+    It may remember in `unit.memory` what it asked, where only the device's next state answers.
     silent_after: seconds without any frame after which it is silent; None where the device only ever calls.
     knows_taken: a dispenser that can tell that a dose was taken, not merely dispensed (VKP 1.3).
     own_clock: its `at` may be trusted after clamping; else the gateway stamps.

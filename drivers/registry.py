@@ -21,11 +21,19 @@ from drivers.devices import (
     enocean_pendant,
     enocean_smoke,
     espa_nurse_call,
+    lorawan_pendant,
     native_alarm,
     native_dispenser,
     native_lock,
+    nuki_mqtt,
     scaip_unit,
+    sig_blood_pressure,
+    sig_glucose_meter,
+    sig_heart_rate,
     sig_pulse_oximeter,
+    sig_thermometer,
+    sig_weight_scale,
+    zigbee2mqtt,
 )
 from drivers.events import Frame
 
@@ -44,11 +52,19 @@ _MODULES = (
     enocean_pendant,
     enocean_smoke,
     espa_nurse_call,
+    lorawan_pendant,
     native_alarm,
     native_dispenser,
     native_lock,
     scaip_unit,
+    nuki_mqtt,
+    sig_blood_pressure,
+    sig_glucose_meter,
+    sig_heart_rate,
     sig_pulse_oximeter,
+    sig_thermometer,
+    sig_weight_scale,
+    zigbee2mqtt,
 )
 
 DEVICE_TYPES: Mapping[str, DeviceType] = MappingProxyType(

@@ -1,7 +1,8 @@
 """The link to devices that speak MQTT: topics become addresses, and a native device is answered after commit.
 
-Subscribed is `homes/#` and what foreign device types need. Every message on it becomes a frame, also those on
-topics that nobody knows: unknown is a state. Our own words come back from the broker and are left out.
+Subscribed is `homes/#`, and what foreign device types speak on if the broker allows it. Every message becomes a
+frame, also one on a topic that nobody knows: unknown is a state. Our own words come back from the broker and are
+left out. A bridge to other devices that says it is offline makes this link degraded.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class MqttLink:
 
     url, client_id: as in MqttClient; the client id must stay the same, since the broker keeps a session for it.
     now: the clock that frames are stamped with. name: how health and logs call this link.
+    foreign: topic filters of devices that do not speak our contract; a broker that refuses them is no fault.
     """
 
     def __init__(
@@ -35,17 +37,19 @@ class MqttLink:
         *,
         now: Callable[[], Millis],
         name: str = "mqtt",
-        subscriptions: Sequence[str] = mqtt_topics.SUBSCRIPTIONS,
+        foreign: Sequence[str] = mqtt_topics.FOREIGN,
     ) -> None:
         self.name = name
         self._now = now
         self._since = now()
         self._counters: Counter[str] = Counter()
         self._hear: Hear | None = None
+        self._asleep: set[str] = set()
         self.client = MqttClient(
             url,
             client_id,
-            subscriptions=subscriptions,
+            subscriptions=mqtt_topics.NATIVE,
+            optional=foreign,
             on_message=self._take,
             clean=False,
             max_payload=MAX_PAYLOAD + 1,
@@ -67,12 +71,17 @@ class MqttLink:
 
     def health(self) -> LinkHealth:
         """State and counters now."""
-        counters = self._counters + self.client.counters
-        return LinkHealth(self.client.state, dict(counters), self._since, self.client.reason)
+        counters = dict(self._counters + self.client.counters)
+        if self.client.state == "up" and self._asleep:
+            reason = f"{', '.join(sorted(self._asleep))} says that it is offline"
+            return LinkHealth("degraded", counters, self._since, reason)
+        return LinkHealth(self.client.state, counters, self._since, self.client.reason)
 
     async def _take(self, message: Message) -> None:
         """One message, from the broker to the journal and back to the device."""
         place = mqtt_topics.read(message.topic)
+        if place.bridge:
+            self._bridge(place.address, message.payload)
         if place.ours or self._hear is None:
             return
         frame = Frame("mqtt", place.address, message.payload, self._now(), place.channel, message.retain)
@@ -97,6 +106,16 @@ class MqttLink:
             self._counters["acks_not_sent"] += 1
         else:
             self._counters["acks"] += 1
+
+    def _bridge(self, bridge: str, payload: bytes) -> None:
+        """Zigbee2MQTT says `online` or `offline`, as a word or as JSON; its last will says the latter."""
+        before = bool(self._asleep)
+        if b"offline" in payload[:100]:
+            self._asleep.add(bridge)
+        else:
+            self._asleep.discard(bridge)
+        if before != bool(self._asleep):
+            self._since = self._now()
 
     def _moved(self, state: LinkState, reason: str) -> None:  # noqa: ARG002  health() reads both
         self._since = self._now()

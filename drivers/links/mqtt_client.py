@@ -119,7 +119,8 @@ class MqttClient:
     """A connection to a broker that comes back by itself.
 
     url: `mqtt://user:password@host:port`, or `mqtts://` with an optional `tls` context.
-    subscriptions: topic filters, asked for at QoS 1 after every connect.
+    subscriptions: topic filters, asked for at QoS 1 after every connect; a refusal ends the connection.
+    optional: filters that the broker may refuse, which is counted as `not_granted`.
     on_message: called for each message; started in order of arrival, at most `in_flight` at a time. It must
     not raise for a message that is merely wrong: one that keeps raising is delivered again and again.
     will: topic and payload that the broker publishes when we vanish. clean: no session is kept while away.
@@ -132,6 +133,7 @@ class MqttClient:
         client_id: str,
         *,
         subscriptions: Sequence[str] = (),
+        optional: Sequence[str] = (),
         on_message: OnMessage | None = None,
         will: tuple[str, bytes] | None = None,
         clean: bool = True,
@@ -148,6 +150,7 @@ class MqttClient:
         self.reason = ""
         self.counters: Counter[str] = Counter()
         self._subscriptions = tuple(subscriptions)
+        self._optional = tuple(optional)
         self._on_message = on_message
         self._will = aiomqtt.Will(*will, qos=1) if will else None
         self._clean = clean
@@ -236,11 +239,15 @@ class MqttClient:
         return _Inbox(self._max_payload, self.counters)
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
-        if not self._subscriptions:
+        wanted = self._subscriptions + self._optional
+        if not wanted:
             return
-        granted = await client.subscribe([(topic, 1) for topic in self._subscriptions])
-        for topic, code in zip(self._subscriptions, granted, strict=False):
-            if code != 1:
+        granted = await client.subscribe([(topic, 1) for topic in wanted])
+        for topic, code in zip(wanted, granted, strict=False):
+            if code == 1:
+                continue
+            self.counters["not_granted"] += 1
+            if topic in self._subscriptions:
                 raise _Dead(f"subscription to {topic} was not granted at QoS 1 (answer {code})")
 
     async def _deliver_until_lost(self, client: aiomqtt.Client) -> None:
