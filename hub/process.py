@@ -15,9 +15,13 @@ from typing import Any
 import structlog
 
 from hub import log
+from hub.settings import SettingError
 
 GRACE = 4.5
 """Seconds an orderly end may take; then the process ends as if it had been killed."""
+
+SETTING_REFUSED = 2
+"""Exit code for settings that cannot be used; starting again would not help."""
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 
@@ -47,11 +51,22 @@ async def _until_told(name: str, main: Main) -> int:
     except asyncio.CancelledError:
         if not asked.is_set():
             raise
-    except Exception as fault:
-        say.exception("the process ends because of a fault", fault=str(fault))
+    except Exception as several:
+        fault = first_of(several)
+        if isinstance(fault, SettingError):
+            say.error(str(fault))
+            return SETTING_REFUSED
+        say.error("the process ends because of a fault", fault=str(fault) or repr(fault), exc_info=several)
         return 1
     say.info("stopped")
     return 0
+
+
+def first_of(fault: BaseException) -> BaseException:
+    """The first real fault inside groups of faults."""
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    return fault
 
 
 def _end_now() -> None:

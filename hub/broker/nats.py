@@ -28,7 +28,7 @@ ACK_WAIT = "3s"
 SYNC_INTERVAL = "5s"
 """How often JetStream syncs to disk: a power cut may cost the broker that much, never us (outbox and repeats)."""
 MAX_ACK_PENDING = 256
-LARGEST_STORE = "512MB"
+LARGEST_STORE, LARGEST_MEMORY = "512MB", "64MB"
 SESSION_SUBJECTS = ("$MQTT.sub.>",)
 
 
@@ -63,6 +63,7 @@ host: "127.0.0.1"
 port: -1
 jetstream {{
   store_dir: {json.dumps(str((folder / "store").absolute()))}
+  max_memory_store: {LARGEST_MEMORY}
   max_file_store: {LARGEST_STORE}
   sync_interval: "{SYNC_INTERVAL}"
 }}
