@@ -65,33 +65,41 @@ def _facts(payload: dict[str, Any], name: str, frame: Frame, unit: Unit) -> Iter
     if _sos(payload, last, retained=frame.retained):
         yield Fact("pendant.pressed")
     for each, became in BECAME.items():
-        if _changed(payload, last, each, bool) and payload[each] in became:
+        if _changed(payload, last, each) and payload[each] in became:
             yield Fact(became[payload[each]])
-    if _changed(payload, last, "presence", bool):
+    if _changed(payload, last, "presence"):
         yield Fact("room.presence", {"value": payload["presence"]})
     for each, fact in OWN.items():
-        if _changed(payload, last, each, bool) and payload[each]:
+        if _changed(payload, last, each) and payload[each]:
             yield Fact(f"{name}.{fact}")
     for each, (kind, low, high) in MEASURED.items():
-        if _changed(payload, last, each, (int, float)) and low <= payload[each] <= high:
-            yield Fact(kind, {"value": payload[each]})
-    if isinstance(percent := payload.get("battery"), int | float) and not isinstance(percent, bool):
+        now = _number(payload, each, low, high)
+        if now is not None and last.get(each) != now:
+            last[each] = now
+            yield Fact(kind, {"value": now})
+    if (percent := _number(payload, "battery", 0, 100)) is not None:
         yield from reports.battery(name, percent, unit, frame.heard)
     if not frame.retained and name != "lock":
         yield from _pressed(payload.get("action"), name)
     unit.memory["last"] = last
 
 
-def _changed(
-    payload: dict[str, Any], last: dict[str, Any], each: str, type_: type | tuple[type, ...]
-) -> bool:
-    """Whether a property is there, makes sense, and is another than the last time."""
+def _changed(payload: dict[str, Any], last: dict[str, Any], each: str) -> bool:
+    """Whether a yes-or-no property is there, and is another than the last time."""
     found = payload.get(each)
-    if not isinstance(found, type_) or (type_ is not bool and isinstance(found, bool)):
+    if not isinstance(found, bool):
         return False
     changed = last.get(each) != found
     last[each] = found
     return changed
+
+
+def _number(payload: dict[str, Any], each: str, low: float, high: float) -> float | None:
+    """A number within its bounds; what is outside of them is a broken sensor, not worth remembering."""
+    found = payload.get(each)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not low <= found <= high:
+        return None
+    return found
 
 
 def _sos(payload: dict[str, Any], last: dict[str, Any], *, retained: bool) -> bool:
@@ -99,9 +107,10 @@ def _sos(payload: dict[str, Any], last: dict[str, Any], *, retained: bool) -> bo
     report of it counts, unless the report is about something else and only repeats it.
     """
     about_else = any(each in last and payload.get(each) != last[each] for each in ("tamper", "battery_low"))
-    about_else = about_else or ("battery" in last and payload.get("battery") != last["battery"])
-    last["battery"] = payload.get("battery") if isinstance(payload.get("battery"), int | float) else None
-    first = _changed(payload, last, "sos", bool)
+    battery = _number(payload, "battery", 0, 100)
+    about_else = about_else or ("battery" in last and battery != last["battery"])
+    last["battery"] = battery
+    first = _changed(payload, last, "sos")
     if payload.get("sos") is not True:
         return False
     return first or not (retained or about_else)
@@ -116,12 +125,12 @@ def _bolt(payload: dict[str, Any], last: dict[str, Any]) -> Iterator[Fact]:
         said = payload["state"]
     else:
         return
-    word = said if isinstance(said, str) else json.dumps(said)[:LONGEST]
+    word = said if isinstance(said, str) and said in BOLT else json.dumps(said)[:LONGEST]
     if last.get("bolt") == word:
         return
-    last["bolt"] = word[:LONGEST]
+    last["bolt"] = word
     kind = BOLT.get(word)
-    yield Fact(kind, _who(payload)) if kind else Fact("lock.unknown", {"reason": f"lock_state {word!r:.100}"})
+    yield Fact(kind, _who(payload)) if kind else Fact("lock.unknown", {"reason": f"lock_state {word:.100}"})
 
 
 def _who(payload: dict[str, Any]) -> dict[str, Value]:

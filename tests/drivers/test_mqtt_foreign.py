@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 
+from drivers.catalogue import CATALOGUE
 from drivers.device_type import Command, DeviceType, Result, Unit
 from drivers.devices import lorawan_pendant, nuki_mqtt, zigbee2mqtt
 from drivers.events import DecodeError, Fact, Frame
@@ -206,6 +209,43 @@ def test_no_address_can_smuggle_a_wildcard_into_a_topic(address: str) -> None:
     """A registry slip is a sentence, never a publish to everybody."""
     with pytest.raises(ValueError, match="address"):
         mqtt_topics.write(address, "set")
+
+
+HOSTILE = [
+    None, True, 0, -1, 101, 10**30, -(10**400), 1e308, "", "locked\ud800", "x" * 5000, "\x00", [], [1], {}, {"a": {}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_values_leave_a_memory_that_can_be_stored(value: object) -> None:
+    """Whatever stands in a known property, the decoder answers with facts or a refusal and stays storable."""
+    names = ["contact", "occupancy", "presence", "smoke", "sos", "tamper", "battery", "battery_low", "temperature",
+             "humidity", "lock_state", "state", "action", "action_user", "action_source_name"]  # fmt: skip
+    unit = Unit("zigbee2mqtt/x")
+    for name in names:
+        payload = json.dumps({name: value, "lock_state": "locked" if name.startswith("action_") else value})
+        frame = Frame("mqtt", "zigbee2mqtt/x", payload.encode(), NOW, "state")
+        for one in zigbee2mqtt.decode(frame, unit):
+            assert isinstance(one, Fact)
+            CATALOGUE.check(one.kind, one.data)
+        orjson.dumps(unit.memory)
+    for type_, part in (
+        (lorawan_pendant.DEVICE, "up"),
+        (lorawan_pendant.DEVICE, "status"),
+        (nuki_mqtt.DEVICE, "state"),
+    ):
+        body = {"deduplicationId": "a", "fPort": value, "data": value, "object": value, "batteryLevel": value}
+        for payload in (json.dumps(body), json.dumps({**body, "object": {"sos": value, "battery": value}, "data": "",
+                                                      "fPort": 1}), json.dumps(value)):  # fmt: skip
+            unit = Unit("x")
+            try:
+                found = list(type_.decode(Frame("mqtt", "x", payload.encode(), NOW, part), unit))
+            except DecodeError:
+                found = []
+            for one in found:
+                assert isinstance(one, Fact)
+                CATALOGUE.check(one.kind, one.data)
+            orjson.dumps(unit.memory)
 
 
 # -- over a real broker --------------------------------------------------------------------------------------
