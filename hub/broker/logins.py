@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drivers.protocols.mqtt_topics import SUBSCRIPTIONS
 from hub.files import write_private
 
 PASSWORD_BYTES = 24
@@ -28,6 +29,8 @@ class Login:
 
 FROM_DEVICES = tuple(f"homes/+/devices/+/{part}" for part in ("event", "state", "result"))
 TO_DEVICES = tuple(f"homes/+/devices/+/{part}" for part in ("ack", "command"))
+BRIDGES = ("zigbee2mqtt/#", "nuki/#", "application/#")
+"""Topics of makers' own bridges: Zigbee2MQTT, Nuki, ChirpStack."""
 
 
 def rights(gateway: str) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -35,12 +38,14 @@ def rights(gateway: str) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
 
     gateway-<id>: the uplink side of a gateway; other gateways' topics are out of its reach.
     hearing: the same box's other side, towards the homes. devices: native MQTT devices, which cannot
-    speak as us. centre, web: the municipality's side. The `check` topics are those of `hub.broker.check`.
+    speak as us. bridges: makers' own bridges. centre, web: the municipality's side. The `check` topics are
+    those of `hub.broker.check`.
     """
     own = (f"gateways/{gateway}/#",)
     return {
         f"gateway-{gateway}": (own, own),
-        "hearing": (TO_DEVICES, ("homes/#",)),
+        "hearing": (TO_DEVICES + BRIDGES, SUBSCRIPTIONS),
+        "bridges": (BRIDGES, BRIDGES),
         "devices": (FROM_DEVICES, TO_DEVICES),
         "centre": (
             ("gateways/+/down/#", "gateways/+/check/#", "centre/#"),
