@@ -89,6 +89,22 @@ HEALTH = _fault(
     "Kontroller boksen {gateway}.",
     "Check the gateway {gateway}.",
 )
+JUDGING = _fault(
+    "gateways not judged",
+    "Reglene for bokser kan ikke vurderes: {problem}",
+    "The rules about gateways cannot be judged: {problem}",
+    "En boks som tier, oppdages kanskje ikke. Meld teknisk drift.",
+    "A silent box may go unnoticed. Tell technical operations.",
+    "critical",
+)
+RULES = _fault(
+    "rule book not read",
+    "Regelboken kan ikke leses, den medfølgende brukes: {problem}",
+    "The rule book cannot be read, the shipped one is used: {problem}",
+    "Rett regelboken.",
+    "Correct the rule book.",
+    "high",
+)
 CHANNEL = _fault(
     "channel down",
     "Varslingskanalen {channel} virker ikke: {problem}",

@@ -7,6 +7,7 @@ record still belongs to the home of its time (failure mode SC-1). Rotas are repl
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,10 @@ from drivers.events import Millis
 from hub.centre import audit
 from hub.registry.models import RegistryFile
 from hub.registry.tables import KINDS, Kind, Row, changed, rows_of, shifts_of
-from hub.store.centre_tables import Assignment, Change, Device, Home, Shift
+from hub.store.centre_tables import Assignment, Change, Device, Home, Shift, StoreFact
+
+VERSION = "registry"
+"""StoreFact that changes with the registry, so that one small read tells whether anything did."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,8 @@ async def import_file(session: AsyncSession, registry: RegistryFile, *, by: str,
             )
     await audit.write(session, *deeds)
     await _announce(session, outcome, now)
+    if not outcome.nothing:
+        await session.merge(StoreFact(name=VERSION, value=secrets.token_hex(8)))
     return outcome
 
 

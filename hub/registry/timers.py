@@ -62,6 +62,29 @@ class Timers:
         """Seconds that an alert of this urgency may be put off."""
         return self.snooze_low if urgency == "low" else self.snooze
 
+    def paced(self, speed: float) -> Timers:
+        """The same patience where the homes' clock runs fast: what people wait for lasts as long at the wall."""
+        return replace(self, **{name: round(getattr(self, name) * speed) for name in PEOPLES})
+
+
+PEOPLES = frozenset(
+    {
+        "lapse_critical",
+        "lapse_high",
+        "lapse_moderate",
+        "calling",
+        "arrive",
+        "at_the_door",
+        "again_critical",
+        "again_high",
+        "again_moderate",
+        "snooze",
+        "undo",
+        "command",
+        "emergency",
+    }
+)
+"""What people wait for, as against what happens in homes (`repeat_window`, `silent`, `gap`)."""
 
 NAMES = frozenset(part.name for part in fields(Timers))
 LONGEST = 31 * DAY

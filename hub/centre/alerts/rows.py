@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,7 +19,7 @@ from hub.centre.alerts.refusals import HUB
 from hub.centre.alerts.standing import Standing, columns_of
 from hub.centre.alerts.waiting import STEP, Wanted, waits_for
 from hub.registry.timers import Timers, timers_as_far_as_known
-from hub.store.centre_tables import Alert, AlertLine, Change, Deadline, Municipality
+from hub.store.centre_tables import Alert, AlertLine, Change, Deadline, Municipality, StoreFact
 from hub.store.centre_tables import Chain as ChainRow
 
 
@@ -26,30 +27,41 @@ class Clash(Exception):  # noqa: N818 - it names what happened, and is caught at
     """Somebody else changed the alert between our reading and our writing."""
 
 
+BOOK_CHAINS = "book_chains"
+"""The rule book's chains, which a centre stores at its start so that every process goes by them (StoreFact)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers and chains that hold just now."""
+    """The numbers and chains that hold just now. speed: of the homes' clock, by which people's steps last longer."""
 
     timers: Timers
     chains: dict[str, Chain] = field(default_factory=dict)
+    speed: float = 1.0
 
-    def chain(self, alert: Alert) -> Chain:
+    def chain(self, alert: Alert, urgency: str = "") -> Chain:
         """Whom to tell about this alert, and when."""
-        return chain_of(alert.chain, alert.queue, alert.urgency, self.chains)
+        steps = chain_of(alert.chain, alert.queue, urgency or alert.urgency, self.chains)
+        return tuple(replace(step, after=round(step.after * self.speed)) for step in steps)
 
 
 async def policy_of(session: AsyncSession, fixed: Timers | None = None, speed: float = 1.0) -> Policy:
-    """Read the municipality's timers and chains; `fixed` timers come before the registry's.
+    """Read the municipality's timers and all chains; `fixed` timers come before the registry's.
 
-    speed: how fast the homes' clock runs. A person's patience is not simulated, so spans that a person waits
-    at a screen grow with it.
+    Chains of the registry come before those of the rule book. speed: how fast the homes' clock runs.
     """
     settings = await session.get(Municipality, 1)
     timers = fixed or timers_as_far_as_known((settings.body if settings else {}).get("timers", {}))
+    book = await session.get(StoreFact, BOOK_CHAINS)
+    chains = {name: chain_from(steps) for name, steps in orjson.loads(book.value if book else "{}").items()}
     stored = (await session.exec(select(ChainRow))).all()
-    chains = {row.id: chain_from(row.steps) for row in stored if row.steps}
-    patient = replace(timers, undo=round(timers.undo * speed), command=round(timers.command * speed))
-    return Policy(patient, chains)
+    chains |= {row.id: chain_from(row.steps) for row in stored if row.steps}
+    return Policy(timers.paced(speed), chains, speed)
+
+
+async def store_fact(session: AsyncSession, name: str, value: str) -> None:
+    """Write down a fact about this centre."""
+    await session.merge(StoreFact(name=name, value=value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +136,7 @@ async def _rewait(
     if not turned.rewait:
         return [], []
     closed = await close_deadlines(session, alert.id or 0, now, turned.why)
-    chain = chain_of(alert.chain, alert.queue, turned.standing.urgency, policy.chains)
+    chain = policy.chain(alert, turned.standing.urgency)
     wanted = waits_for(turned.standing, chain, policy.timers, now)
     return closed, await add_deadlines(session, alert.id or 0, wanted)
 

@@ -24,6 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from drivers.events import Millis
 from drivers.links.mqtt_client import Message
 from hub.centre import audit, metrics, technical
+from hub.centre.alerts.desk import speed_of
 from hub.centre.alerts.rows import Policy, policy_of
 from hub.centre.intake import meaning, quarantine, storing
 from hub.centre.intake.meaning import MAY_PASS
@@ -148,7 +149,7 @@ class Intake:
         sent = [waiting.sent for waiting in group if waiting.sent is not None]
         async with self._store.writing() as session:
             await audit.in_order(session)
-            policy = await policy_of(session, self._timers)
+            policy = await policy_of(session, self._timers, speed_of(self._clock))
             stored = await storing.store(session, sent, now)
             await meaning.carry_out(session, stored, policy, now)
             for waiting in group:

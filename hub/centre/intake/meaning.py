@@ -148,17 +148,13 @@ async def _states(
 
 
 async def _health(session: AsyncSession, gateway: str, entry: Read, policy: Policy, now: Millis) -> None:
-    """A gateway's word about itself.
-
-    `data.ended: true` says that the fault is gone, as does `over: false` of a level that was over its mark;
-    `note: true` says that nobody need act.
-    """
+    """A gateway's word about itself. `data.over` says that the fault is gone; `data.note` that nobody need act."""
     body = entry.body
     data = body.get("data") if isinstance(body.get("data"), dict) else {}
     assert isinstance(data, dict)
     key = f"{gateway}/{body.get('what', '')}"[:200]
     session.add(Change(at=now, subject="gateway", ref=gateway))
-    if data.get("ended") is True or data.get("over") is False:
+    if data.get("over") is True:
         await technical.over(session, technical.HEALTH, key, policy, now, "the gateway says it is over")
     elif data.get("note") is not True:
         says = body.get("says")

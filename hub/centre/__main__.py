@@ -1,0 +1,37 @@
+"""`trygghub centre`, or `python -m hub.centre`: one centre process."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+
+from hub.centre.centre import Centre
+from hub.clock import Clock, clock_from_environment
+from hub.process import run_process
+from hub.settings import CentreSettings, SettingError, read
+from hub.store.engine import open_store
+
+
+async def run_centre(settings: CentreSettings, clock: Clock) -> None:
+    """Run one centre until cancelled. Raises StoreError with a sentence when the database cannot be opened."""
+    store = await open_store(settings.database_url, "centre")
+    worker = f"{socket.gethostname()}:{settings.folder.absolute()}"
+    try:
+        await Centre(store, clock, settings.broker, rules=settings.rules, worker=worker).run(settings.http)
+    finally:
+        await store.close()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Read the settings and run; the answer is the exit code."""
+    try:
+        settings = read(CentreSettings, argv, prog="trygghub centre")
+    except SettingError as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        return 2
+    return run_process("centre", lambda: run_centre(settings, clock_from_environment()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,251 @@
+"""Judging what only the centre can know: the rules on `gateway.*` facts (DESIGN.md section 1).
+
+A gateway cannot report its own silence. So the centre keeps a rule engine in which each gateway is a home with one
+device, itself. What counts is when the centre *heard*: a fact is judged at the time it was received, since silence
+means that no alarm would get through, whatever the box wrote down meanwhile.
+
+The engine is a function of the journal: a snapshot and the entry it covers are stored together, a restart reads on
+from there, and each decision has one identity, so being killed at any point changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from drivers.events import Event, Millis
+from hub.centre import audit, technical
+from hub.centre.alerts import opening, rows
+from hub.centre.alerts.decisions import Judged, read
+from hub.centre.alerts.desk import speed_of
+from hub.centre.pulse import Pulse
+from hub.clock import Clock
+from hub.store.centre_tables import EngineState, Entry, Gateway, Home, Municipality, Resident
+from hub.store.engine import Store
+from rules import Book, BookError, Decision, DeviceSpec, Engine, Form, HomeSpec, load_book, standard_book_text
+
+ENGINE = "gateways"
+"""The row of EngineState."""
+
+SNAPSHOT_EVERY: Millis = 60_000
+"""Time at the wall between two snapshots; what comes after the last one is read again from the journal."""
+
+AT_ONCE = 500
+"""Entries judged before their decisions are committed."""
+
+LOOK_EVERY = 1.0
+"""Seconds of real time between looks when nobody nudges."""
+
+log = structlog.get_logger()
+
+
+def book_from(path: Path | None) -> Book:
+    """The whole rule book. Raises BookError or OSError for one that was asked for and cannot be read."""
+    if path is None:
+        return load_book(standard_book_text(), source="standard.yaml")
+    return load_book(path.read_text(encoding="utf-8"), source=path.name)
+
+
+def book_or_standard(path: Path | None) -> tuple[Book, str]:
+    """The book, or the shipped one and a sentence: a slip in a file must not leave gateways unwatched."""
+    try:
+        return book_from(path), ""
+    except BookError as wrong:
+        return book_from(None), f"{path}: {wrong.problems[0]}"
+    except (OSError, UnicodeDecodeError) as wrong:
+        return book_from(None), f"{path} cannot be read: {wrong}"
+
+
+class Judging:
+    """The centre's own rule engine. changed: told when a decision touched an alert."""
+
+    def __init__(
+        self, store: Store, clock: Clock, book: Book, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store, self._clock, self._changed = store, clock, changed
+        self._whole = book
+        self._book = book.judged_by("centre")
+        self._pulse = Pulse(clock)
+        self._engine = Engine(self._book)
+        self._judged = 0
+        self._snapshot_at: Millis = 0
+        self._known: dict[str, HomeSpec] = {}
+
+    def nudge(self) -> None:
+        """Gateways were heard: look now."""
+        self._pulse.nudge()
+
+    async def run(self) -> None:
+        """Judge until cancelled."""
+        await self.start()
+        while True:
+            try:
+                await self.step()
+            except Exception as broken:
+                log.exception("judging gateways failed; it starts again from what is stored")
+                await self._tell(broken)
+                await self.start()
+            await self._pulse.wait(LOOK_EVERY * speed_of(self._clock))
+
+    async def _tell(self, broken: Exception) -> None:
+        """Nobody watches the gateways just now: that is an alert of its own (promise 5)."""
+        now = self._clock.now()
+        async with self._store.writing() as session:
+            await audit.in_order(session)
+            policy = await rows.policy_of(session, speed=speed_of(self._clock))
+            names = {"problem": f"{type(broken).__name__}: {broken!s:.200}"}
+            await technical.found(session, technical.JUDGING, "centre", policy, now, names=names)
+
+    async def start(self) -> None:
+        """Take up the stored state. Silence while the centre itself was away is nobody's silence."""
+        now = self._clock.now()
+        async with self._store.reading() as session:
+            stored = await session.get(EngineState, ENGINE)
+            specs = await specs_of(session)
+        async with self._store.writing() as session:
+            await rows.store_fact(session, rows.BOOK_CHAINS, orjson.dumps(_chains(self._whole)).decode())
+        self._engine = Engine(self._book, started=now)
+        self._judged = stored.judged if stored else 0
+        if stored is not None:
+            self._restore(stored.snapshot, now)
+        self._known = {}
+        self._meet(specs)
+
+    def _restore(self, snapshot: Mapping[str, Any], now: Millis) -> None:
+        """A snapshot that cannot be read costs knowledge, not alerts: watching begins anew."""
+        try:
+            self._engine.restore(snapshot)
+        except Exception:
+            log.exception("the stored state of the rules cannot be read; watching begins anew")
+            self._engine = Engine(self._book, started=now)
+            return
+        listen_anew(self._engine, now)
+
+    def _meet(self, specs: Iterable[HomeSpec]) -> None:
+        for spec in specs:
+            if self._known.get(spec.id) != spec:
+                self._known[spec.id] = spec
+                self._engine.set_home(spec)
+
+    async def step(self) -> int:
+        """Judge what came since, and let time pass; gives the number of decisions."""
+        made = 0
+        while True:
+            async with self._store.reading() as session:
+                self._meet(await specs_of(session))
+                entries = await _fresh(session, self._judged)
+            now = self._clock.now()
+            decisions = [one for entry in entries for one in self._engine.observe(as_heard(entry))]
+            if len(entries) < AT_ONCE:
+                decisions += self._engine.advance(now)
+            if entries:
+                self._judged = entries[-1].seq or self._judged
+            await self._write(decisions, now)
+            made += len(decisions)
+            if len(entries) < AT_ONCE:
+                return made
+
+    async def _write(self, decisions: Sequence[Decision], now: Millis) -> None:
+        due = now - self._snapshot_at >= SNAPSHOT_EVERY * speed_of(self._clock)
+        if not decisions and not due:
+            return
+        async with self._store.writing() as session:
+            await audit.in_order(session)
+            policy = await rows.policy_of(session, speed=speed_of(self._clock))
+            for decision in decisions:
+                await opening.carry_out(session, await _placed(session, decision), policy, now)
+            if due:
+                state = EngineState(id=ENGINE, judged=self._judged, snapshot=self._engine.snapshot())
+                await session.merge(state)
+        if due:
+            self._snapshot_at = now
+        if decisions:
+            self._changed()
+
+
+def listen_anew(engine: Engine, now: Millis) -> None:
+    """Count silence from now where nobody is silent yet: while the centre was away it could not have heard."""
+    for machine in engine.machines:
+        if machine.rule.form is not Form.SILENCE:
+            continue
+        for home in engine.homes.values():
+            for slot in machine.slots(home):
+                if slot.alert is None:
+                    slot.last = max(slot.last, now)
+
+
+def as_heard(entry: Entry) -> Event:
+    """A gateway's fact as the centre judges it: at the time it was received, in the gateway's own "home"."""
+    return Event(
+        id=entry.event_id or f"{entry.gateway}:{entry.seq}",
+        at=entry.received,
+        heard=entry.received,
+        home=entry.gateway,
+        device=entry.gateway,
+        kind=entry.kind,
+        data=entry.body.get("data") or {},
+    )
+
+
+async def _fresh(session: AsyncSession, judged: int) -> Sequence[Entry]:
+    """Facts of gateways about themselves; what one says of another counts for nothing."""
+    wanted = (
+        select(Entry)
+        .where(
+            col(Entry.seq) > judged,
+            Entry.type == "event",
+            col(Entry.kind).startswith("gateway."),
+            Entry.device == Entry.gateway,
+        )
+        .order_by(col(Entry.seq))
+        .limit(AT_ONCE)
+    )
+    return (await session.exec(wanted)).all()
+
+
+async def specs_of(session: AsyncSession) -> list[HomeSpec]:
+    """Each gateway as a home with one device. Its name in sentences: whose home it serves, or its own."""
+    settings = await session.get(Municipality, 1)
+    tz = str((settings.body if settings else {}).get("tz", "Europe/Oslo"))
+    served: dict[str, set[str]] = {}
+    for home, gateway in (await session.exec(select(Home.id, Home.gateway))).all():
+        served.setdefault(gateway or "", set()).add(home)
+    names: dict[str, list[str]] = {}
+    for home, name in (
+        await session.exec(select(Resident.home, Resident.name).order_by(col(Resident.id)))
+    ).all():
+        names.setdefault(home, []).append(name)
+    gateways = (await session.exec(select(Gateway).order_by(col(Gateway.id)))).all()
+    return [_spec(gateway, tz, served.get(gateway.id, set()), names) for gateway in gateways]
+
+
+def _spec(gateway: Gateway, tz: str, homes: set[str], names: Mapping[str, list[str]]) -> HomeSpec:
+    living = [name for home in homes for name in names.get(home, [])] if len(homes) == 1 else []
+    return HomeSpec(
+        id=gateway.id,
+        tz=tz,
+        resident={"name": " / ".join(living) or gateway.name},
+        devices={gateway.id: DeviceSpec("gateway", since=gateway.since, name=gateway.name)},
+        late_ms=0,
+    )
+
+
+async def _placed(session: AsyncSession, decision: Decision) -> Judged:
+    """The decision with the gateway's real home, where it serves one alone; the alert's key stays the gateway."""
+    judged = read(decision.as_json())
+    home = await technical.only_home(session, decision.home)
+    return replace(judged, home=home, device=decision.home)
+
+
+def _chains(book: Book) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [{"after": step.after // 1000, "tell": step.tell} for step in steps]
+        for name, steps in book.chains.items()
+    }

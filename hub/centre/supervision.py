@@ -1,0 +1,132 @@
+"""Supervision: what the centre looks after by itself, once a minute of the homes' time.
+
+Holes in lanes that stay; gateways unheard, whose homes' conditions nobody can know; strangers since registered;
+old changes that no screen will ask for. Each look is its own small transaction, and one that fails stops no other
+(failure mode RT-9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from sqlalchemy import delete
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from drivers.events import Millis
+from hub.centre import audit, metrics, technical
+from hub.centre.alerts import rows
+from hub.centre.alerts.desk import speed_of
+from hub.centre.alerts.evidence import lose_sight, regain_sight
+from hub.centre.alerts.rows import Policy
+from hub.centre.alerts.standing import Condition, standing_of
+from hub.clock import Clock
+from hub.registry.timers import Timers
+from hub.store.centre_tables import Alert, Change, Gateway, Home, Lane
+from hub.store.engine import Store
+
+EVERY = 60.0
+"""Seconds of the homes' time between two looks."""
+
+CHANGES_KEPT = 100_000
+"""Rows of the screens' outbox; a screen that was away longer reads everything anew."""
+
+log = structlog.get_logger()
+
+
+class Supervision:
+    """Looks after what nobody reports."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        changed: Callable[[], None] = lambda: None,
+        timers: Timers | None = None,
+    ) -> None:
+        self._store, self._clock, self._changed, self._timers = store, clock, changed, timers
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self.look()
+            await self._clock.sleep(EVERY)
+
+    async def look(self) -> None:
+        """One round."""
+        for one in (gaps, sights, strangers, old_changes, count_open):
+            await self._isolated(one)
+        self._changed()
+
+    async def _isolated(self, one: Callable[[AsyncSession, Policy, Millis], Awaitable[None]]) -> None:
+        now = self._clock.now()
+        try:
+            async with self._store.writing() as session:
+                await audit.in_order(session)
+                policy = await rows.policy_of(session, self._timers, speed_of(self._clock))
+                await one(session, policy, now)
+        except Exception:
+            log.exception("a look of the supervision failed; the others go on", look=one.__name__)
+
+
+async def gaps(session: AsyncSession, policy: Policy, now: Millis) -> None:
+    """Raise what is missing from a lane for too long, and clear it when it came after all."""
+    holes = (await session.exec(select(Lane).where(col(Lane.gap_since).is_not(None)))).all()
+    missing = set()
+    for lane in holes:
+        key = f"{lane.gateway}/{lane.lane}/{lane.epoch}"
+        missing.add(key)
+        if lane.gap_since is not None and now - lane.gap_since >= policy.timers.gap * 1000:
+            names = {"lane": lane.lane, "number": lane.upto}
+            await technical.found(session, technical.GAP, key, policy, now, gateway=lane.gateway, names=names)
+    for alert in await _open(session, technical.GAP.rule):
+        if alert.key not in missing:
+            await technical.over(session, technical.GAP, alert.key, policy, now, "the missing entries came")
+
+
+async def sights(session: AsyncSession, policy: Policy, now: Millis) -> None:
+    """Conditions behind an unheard gateway become unknown, and known again when it is heard (promise 4)."""
+    limit = now - policy.timers.silent * 1000
+    quiet = select(Gateway.id).where(func.coalesce(Gateway.last_heard, Gateway.since) < limit)
+    blind = set((await session.exec(quiet)).all())
+    homes = dict((await session.exec(select(Home.id, Home.gateway))).all())
+    care = select(Alert).where(
+        Alert.handling != "resolved", Alert.queue == "care", Alert.condition != "cleared"
+    )
+    for alert in (await session.exec(care)).all():
+        unseen = homes.get(alert.home) in blind
+        if unseen == (alert.condition == Condition.UNKNOWN):
+            continue
+        grown = (lose_sight if unseen else regain_sight)(standing_of(alert))
+        turned = rows.Turned(grown.standing, grown.lines, why="sight")
+        await rows.write(session, alert, turned, policy, now)
+
+
+async def strangers(session: AsyncSession, policy: Policy, now: Millis) -> None:
+    """A gateway that was registered meanwhile is no stranger any more."""
+    for alert in await _open(session, technical.UNKNOWN_GATEWAY.rule):
+        if await session.get(Gateway, alert.key) is not None:
+            await technical.over(
+                session, technical.UNKNOWN_GATEWAY, alert.key, policy, now, "the gateway is registered now"
+            )
+
+
+async def _open(session: AsyncSession, rule: str) -> Sequence[Alert]:
+    return (await session.exec(select(Alert).where(Alert.rule == rule, Alert.handling != "resolved"))).all()
+
+
+async def old_changes(session: AsyncSession, _policy: Policy, _now: Millis) -> None:
+    """Forget changes that no screen's cursor will ask for."""
+    newest = (await session.exec(select(func.max(Change.seq)))).first() or 0
+    await session.exec(delete(Change).where(col(Change.seq) <= newest - CHANGES_KEPT))
+
+
+async def count_open(session: AsyncSession, _policy: Policy, _now: Millis) -> None:
+    """Open alerts by urgency, for the metrics."""
+    counted = (
+        select(Alert.urgency, func.count()).where(Alert.handling != "resolved").group_by(col(Alert.urgency))
+    )
+    found = dict((await session.exec(counted)).all())
+    for urgency in ("critical", "high", "moderate", "low"):
+        metrics.ALERTS_OPEN.labels(urgency).set(found.get(urgency, 0))
