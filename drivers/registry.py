@@ -12,7 +12,13 @@ from types import MappingProxyType
 
 from drivers.device_type import DeviceType
 from drivers.devices import (
+    bthome_climate,
+    bthome_door,
+    bthome_leak,
+    bthome_motion,
     bthome_pendant,
+    bthome_smoke,
+    dc09_panel,
     enocean_button,
     enocean_contact,
     enocean_key_card,
@@ -43,7 +49,13 @@ class UnknownDeviceType(LookupError):  # noqa: N818  it says what it is
 
 
 _MODULES = (
+    bthome_climate,
+    bthome_door,
+    bthome_leak,
+    bthome_motion,
     bthome_pendant,
+    bthome_smoke,
+    dc09_panel,
     enocean_button,
     enocean_contact,
     enocean_key_card,

@@ -64,7 +64,7 @@ DEVICE = DeviceType(
         {"pendant.pressed", "pendant.battery", "pendant.battery_low", "pendant.tamper", "pendant.heartbeat"}
     ),
     decode=decode,
-    signature="advertises service data of UUID 0xFCD2 with a button object (0x3A)",
+    signature="service data 0xFCD2 with a button object (0x3A)",
     silent_after=4 * 3600,
     source="bthome.io format and encryption; Shelly BLE documentation, BLU Button",
     ble=BleUse(adverts=frozenset({bthome.CHANNEL})),

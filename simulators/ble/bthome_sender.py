@@ -20,7 +20,7 @@ class BthomeSender(Peripheral):
 
     key: 16 bytes, None sends unencrypted. counter: the next encryption counter. battery: percent.
     beacon: seconds between signs of life, None for a device that only ever reports. sleep: how to wait for
-    them, so that a scenario's own time can be used.
+    them, so that a scenario's own time can be used. burst: seconds of real time a message is on the air.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class BthomeSender(Peripheral):
         self.battery = battery
         self.beacon = beacon
         self.last_sent = b""
+        self.burst = BURST
         self._sleep = sleep
         self._speaking = asyncio.Lock()
         self._beacons: asyncio.Task[None] | None = None
@@ -60,7 +61,7 @@ class BthomeSender(Peripheral):
                 advertising_interval_min=INTERVAL,
                 advertising_interval_max=INTERVAL,
             )
-            await asyncio.sleep(BURST)
+            await asyncio.sleep(self.burst)
             if self.on_air:
                 await self.device.stop_advertising()
 

@@ -20,6 +20,7 @@ from simulators.radio import RadioHub, join
 PENDANT, STRANGER = "c4:7c:8d:6a:10:01", "c4:7c:8d:6a:10:99"
 OXIMETER, SECOND = "c4:7c:8d:6a:10:02", "c4:7c:8d:6a:10:03"
 KEY = bytes(range(16))
+SHORT = 0.15  # seconds a message is on the air
 BUTTON, METER = bthome_pendant.DEVICE.ble, sig_pulse_oximeter.DEVICE.ble
 
 
@@ -27,6 +28,7 @@ BUTTON, METER = bthome_pendant.DEVICE.ble, sig_pulse_oximeter.DEVICE.ble
 async def pendant(ether):
     """Astrid's pendant, which sends only when pressed."""
     one = BthomePendant(PENDANT, key=KEY, beacon=None)
+    one.burst = SHORT
     await one.start(ether)
     yield one
     await one.stop()
@@ -64,6 +66,7 @@ async def test_four_presses_are_four_frames(running, make_link, journal, pendant
 async def test_strangers_are_counted_and_not_heard(running, make_link, journal, ether, pendant):
     """A neighbour's button costs no frame."""
     neighbour = BthomePendant(STRANGER, beacon=None)
+    neighbour.burst = SHORT
     await neighbour.start(ether)
     link = make_link({PENDANT: BUTTON})
     async with running(link, journal):
