@@ -24,6 +24,8 @@ STEADY = 30.0
 """Seconds a child must live before its next end counts as the first."""
 STOP_WITHIN = 6.0
 """Seconds a child has to stop; its own limit is 5."""
+MOST_FALSE_STARTS = 6
+"""Starts of a child that never got ready, after which the run gives up and says so."""
 SETTING_REFUSED = 2
 """Exit code of a process that did not understand its settings: starting it again would not help."""
 LONGEST_LINE = 65_536
@@ -60,6 +62,7 @@ class Child:
         self._tell = tell
         self._process: asyncio.subprocess.Process | None = None
         self.stopping = False
+        self._was_ready = spec.ready is None
 
     @property
     def pid(self) -> int | None:
@@ -77,6 +80,10 @@ class Child:
                 return
             if code == SETTING_REFUSED:
                 raise ChildFailed(self._log.last or f"{self.spec.name} refused its settings")
+            if not self._was_ready and self.starts >= MOST_FALSE_STARTS:
+                raise ChildFailed(
+                    f"{self.spec.name} ended {self.starts} times before it was ready; see {self.log_path}"
+                )
             failures = 0 if loop.time() - began > STEADY else failures + 1
             wait = BACK_OFF[min(failures, len(BACK_OFF) - 1)]
             self._tell(f"{self.spec.name} ended ({_how(code)}); starting it again")
@@ -133,6 +140,7 @@ class Child:
     async def _become_ready(self) -> None:
         while self.spec.ready is not None and not await self.spec.ready():  # noqa: ASYNC110  nobody tells us
             await asyncio.sleep(0.05)
+        self._was_ready = True
         self.ready.set()
 
     def _signal(self, which: signal.Signals) -> None:

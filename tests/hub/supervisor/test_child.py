@@ -91,6 +91,20 @@ async def test_refused_settings_end_the_run_with_the_childs_own_words(tmp_path: 
         await child.keep()
 
 
+async def test_a_child_that_never_gets_ready_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six false starts are enough; the sentence names the log."""
+    monkeypatch.setattr(child_module, "BACK_OFF", (0.0,))
+
+    async def never() -> bool:
+        return False
+
+    spec = Spec("child", (sys.executable, "-c", "import sys; sys.exit(1)"), ready=never)
+    with pytest.raises(ChildFailed, match=r"child ended 6 times before it was ready; see .*child\.log"):
+        await Child(spec, tmp_path / "child.log", Console()).keep()
+
+
 async def test_a_child_gets_its_settings_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,7 @@ def test_keys_of_the_demo_are_made_once(tmp_path: Path) -> None:
         ("[1] 2026/01/15 [ERR] maximum payload exceeded", "[1] 2026/01/15 [ERR] maximum payload exceeded"),
         ("[1] 2026/01/15 [INF] Server is ready", None),
         ("{not json", None),
+        ('[1] [ERR] 127.0.0.1 - "check-01" - Publish Violation', None),
     ],
 )
 def test_only_trouble_reaches_the_console(line: str, shown: str | None) -> None:
