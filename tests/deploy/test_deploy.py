@@ -1,0 +1,136 @@
+"""What stands in deploy/ works: units name flags that exist, and Mosquitto's files do what the page says."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.broker.backend import BrokerMissing
+from hub.broker.check import Logins, await_broker, check
+from hub.broker.logins import Login, rights
+from hub.broker.mosquitto import find_program, password_line
+from hub.settings import CentreSettings, GatewaySettings, WebSettings, read, variable
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNITS = {"centre": CentreSettings, "gateway": GatewaySettings, "web": WebSettings}
+
+
+def unit(name: str) -> list[tuple[str, str]]:
+    """The settings of a unit file, repeated keys kept."""
+    text = (DEPLOY / "systemd" / f"trygghub-{name}.service").read_text()
+    lines = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    return [(key, value) for key, _, value in (line.partition("=") for line in lines)]
+
+
+@pytest.mark.parametrize("name", sorted(UNITS))
+def test_a_unit_sets_only_what_the_process_reads(name: str, tmp_path: Path) -> None:
+    """Each variable is a setting's, and with the files the page tells to write the settings are complete."""
+    told = dict(value.split("=", 1) for key, value in unit(name) if key == "Environment")
+    kind = UNITS[name]
+    known = {variable(one) for one in kind.__dataclass_fields__}
+    assert {one.removesuffix("_FILE") for one in told} <= known
+    credential = tmp_path / "credential"
+    credential.write_text("mqtt://user:password@127.0.0.1:1883\n")
+    environment = {key: str(credential) if key.endswith("_FILE") else value for key, value in told.items()}
+    assert read(kind, [], {"TRYGGHUB_ID": "gw-0012", **environment})
+
+
+@pytest.mark.parametrize("name", sorted(UNITS))
+def test_a_unit_runs_the_command_of_its_name(name: str) -> None:
+    """The unit called trygghub-centre runs `trygghub centre`, and does not restart what refuses its settings."""
+    settings = dict(unit(name))
+    assert shlex.split(settings["ExecStart"]) == ["/opt/trygghub/venv/bin/trygghub", name]
+    assert settings["RestartPreventExitStatus"] == "2"
+
+
+@pytest.mark.parametrize("name", sorted(UNITS))
+def test_every_credential_of_a_unit_is_on_the_page(name: str) -> None:
+    """Who follows the page has written every file that a unit loads."""
+    page = (DEPLOY / "README.md").read_text()
+    files = [value.partition(":")[2] for key, value in unit(name) if key == "LoadCredential"]
+    files += [value for key, value in unit(name) if key == "EnvironmentFile"]
+    assert files
+    assert [file for file in files if f"> {file}" not in page] == []
+
+
+def test_units_are_well_formed() -> None:
+    """Systemd's own reader has nothing to say of them, where it is there to be asked."""
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        reader = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
+        reader.optionxform = str  # type: ignore[assignment,method-assign]
+        reader.read(path)
+        assert reader.sections() == ["Unit", "Service", "Install"]
+
+
+def acl(name: str) -> dict[str, tuple[set[str], set[str]]]:
+    """User → topics it may write and read, as an ACL file says."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    user = ""
+    for line in (DEPLOY / "mosquitto" / f"{name}.acl").read_text().splitlines():
+        if line.startswith("user "):
+            user = line.split()[1]
+            found[user] = (set(), set())
+        elif line.startswith("topic "):
+            _, access, topic = line.split()
+            for way, words in enumerate((("write", "readwrite"), ("read", "readwrite"))):
+                if access in words:
+                    found[user][way].add(topic)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "users"), [("gateway", ("hearing", "devices", "bridges")), ("centre", ("centre", "web"))]
+)
+def test_the_rights_are_those_of_our_own_brokers(name: str, users: tuple[str, ...]) -> None:
+    """Nobody may do more behind a Mosquitto of one's own than behind one that we start."""
+    ours, theirs = rights("gw1"), acl(name)
+    for user in users:
+        write, subscribe = (set(topics) for topics in ours[user])
+        assert theirs[user][0] == write
+        assert {topic for topic in subscribe if not _covered(topic, theirs[user][1])} == set()
+
+
+def _covered(topic: str, by: set[str]) -> bool:
+    return topic in by or any(topic.startswith(one.removesuffix("#")) for one in by if one.endswith("/#"))
+
+
+@pytest.fixture
+def centre_broker(tmp_path: Path) -> Iterator[Logins]:
+    """Mosquitto with the centre's files, its places moved into a folder of the test; without the TLS listener."""
+    try:
+        program = find_program()
+    except BrokerMissing as missing:
+        pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = (DEPLOY / "mosquitto" / "centre.conf").read_text().partition("listener 8883")[0]
+    config = re.sub(r"/etc/mosquitto/", f"{tmp_path}/", config).replace("1883", str(port))
+    (tmp_path / "mosquitto.conf").write_text(f"user {os.environ.get('USER', 'root')}\n{config}")
+    shutil.copy(DEPLOY / "mosquitto" / "centre.acl", tmp_path / "trygghub.acl")
+    names = ("centre", "gw-0012")
+    (tmp_path / "trygghub.passwords").write_text(
+        "".join(password_line(Login(one, "pw", (), ())) for one in names)
+    )
+    centre, gateway = (f"mqtt://{name}:pw@127.0.0.1:{port}" for name in names)
+    with subprocess.Popen(
+        [program, "-c", str(tmp_path / "mosquitto.conf")], stderr=subprocess.DEVNULL
+    ) as child:
+        await_broker(centre, seconds=10)
+        yield Logins(gateway, centre, "gw-0012")
+        child.kill()
+
+
+@pytest.mark.broker
+def test_mosquitto_with_our_files_does_all_we_rely_on(centre_broker: Logins) -> None:
+    """The files as shipped start a broker that passes the check made at every start."""
+    assert check(centre_broker) == []
