@@ -7,6 +7,8 @@ What it adds to aiomqtt 2.5, and why (reference figures: empicano/aiomqtt#345, #
 - A publish that is cut off raises NotConnected at once instead of waiting for a time-out; whether the broker
   has the message is then unknown, so the caller sends it again under the same id.
 - It reconnects with jittered back-off, subscribes again, and watches for "connected but dead".
+- Small packets leave at once (TCP_NODELAY): without it on both sides of Mosquitto an event and its answer take
+  90 ms instead of one (measured).
 - Nothing grows without bound: `in_flight` messages are worked on at a time, QoS 0 floods are shed and counted,
   and of a payload above `max_payload` only the first bytes are kept.
 
@@ -20,6 +22,7 @@ import contextlib
 import logging
 import math
 import random
+import socket
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -228,6 +231,7 @@ class MqttClient:
             timeout=CONNECT_WITHIN,
             max_inflight_messages=self._in_flight,
             tls_context=self._tls,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             logger=_quiet,
             queue_type=cast("Any", self._new_inbox),
         )

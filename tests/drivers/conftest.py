@@ -76,7 +76,9 @@ def mosquitto_child(folder: Path) -> BrokerChild:
         missing("mosquitto")
     port = free_port()
     config = folder / f"mosquitto-{port}.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
+    )
     return BrokerChild("mosquitto", port, [str(program), "-c", str(config)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
@@ -307,6 +308,15 @@ def test_the_private_hooks_of_aiomqtt_and_paho_are_as_we_know_them() -> None:
     assert list(inspect.signature(paho.Client.ack).parameters) == ["self", "mid", "qos"]
     assert list(inspect.signature(paho.Client.manual_ack_set).parameters) == ["self", "on"]
     assert isinstance(paho.Client.connect_timeout, property)
+
+
+async def test_small_packets_leave_at_once(mosquitto) -> None:
+    """The connection does not wait to fill its packets: an acknowledgement would take 40 ms longer."""
+    client = MqttClient(mosquitto.url, "swift")
+    async with running(client):
+        assert client._client is not None
+        wire = client._client._client.socket()
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 async def test_paho_does_not_acknowledge_by_itself(mosquitto) -> None:
