@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.look.moments import clock
 from dashboard.look.words import Language, pick
 from drivers.catalogue import CATALOGUE, DataField
-from drivers.events import Millis
 
 ICONS: Mapping[str, str] = {
     "dispenser": "pill",
@@ -46,11 +44,11 @@ def phrase(kind: str, language: Language) -> str:
     return pick(spec.words, language, kind) if spec else kind
 
 
-def values(kind: str, data: Mapping[str, Any], now: Millis, tz: str, language: Language) -> str:
-    """The event's data, values only: `72 /min`, `08:00-dose`. Fields outside the catalogue are left out."""
+def values(kind: str, data: Mapping[str, Any], language: Language) -> str:
+    """The numbers and texts of an event: `72 /min`. Its times, and fields outside the catalogue, are left out."""
     spec = CATALOGUE.facts.get(kind)
     fields = [field for field in spec.fields if field.name in data] if spec else []
-    shown = [_value(field, data[field.name], now, tz, language) for field in fields]
+    shown = [_value(field, data[field.name], language) for field in fields]
     return ", ".join(text for text in shown if text)
 
 
@@ -60,10 +58,8 @@ def icon_of(kind: str) -> str:
     return FACT_ICONS.get(fact) or ICONS.get(device_class, "cpu")
 
 
-def _value(field: DataField, value: Any, now: Millis, tz: str, language: Language) -> str:
+def _value(field: DataField, value: Any, language: Language) -> str:
     if field.type == "number" and isinstance(value, int | float):
         number = f"{value:g}".replace(".", "," if language == "nb" else ".")
         return f"{number} {field.unit}".strip()
-    if field.type == "time" and isinstance(value, int):
-        return clock(value, now, tz, language)
     return str(value) if field.type == "text" else ""

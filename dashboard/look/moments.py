@@ -80,10 +80,11 @@ def _offset_if_twice(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One point in time, ready for a template."""
+    """One point in time, ready for a template. time: the time of day alone; clock: with the date unless today."""
 
     at: Millis
     utc: str
+    time: str
     clock: str
     full: str
     age: str
@@ -91,4 +92,12 @@ class Moment:
 
 def moment(at: Millis, now: Millis, tz: str, language: Language) -> Moment:
     """Write a point in time every way a page needs it."""
-    return Moment(at, iso(at), clock(at, now, tz, language), full(at, tz, language), age(at, now, language))
+    written = local(at, tz)
+    return Moment(
+        at=at,
+        utc=iso(at),
+        time=f"{written:%H:%M}{_offset_if_twice(written)}",
+        clock=clock(at, now, tz, language),
+        full=full(at, tz, language),
+        age=age(at, now, language),
+    )

@@ -12,10 +12,10 @@ Tier: TypeAlias = Literal["p1", "p2", "p3", "tech"]
 TIERS: tuple[Tier, ...] = ("p1", "p2", "p3", "tech")
 
 WORDS: Mapping[Tier, tuple[str, str]] = {
-    "p1": ("P1", mark("Critical")),
-    "p2": ("P2", mark("Warning")),
-    "p3": ("P3", mark("Notice")),
-    "tech": ("T", mark("Technical")),
+    "p1": ("P1 ", mark("Critical")),
+    "p2": ("P2 ", mark("Warning")),
+    "p3": ("P3 ", mark("Notice")),
+    "tech": ("", mark("Technical")),
 }
 ICONS: Mapping[Tier, str] = {"p1": "octagon-alert", "p2": "triangle-alert", "p3": "info", "tech": "wrench"}
 

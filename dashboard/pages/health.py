@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlmodel import text
+from sqlalchemy import text
 from starlette.responses import JSONResponse, Response
 
 from dashboard.pages.common import Here

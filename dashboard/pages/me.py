@@ -45,6 +45,17 @@ class SessionShown:
     this: bool
 
 
+BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+CALLED = {"Edg": "Edge", "OPR": "Opera", "Mac OS": "macOS"}
+
+
+def browser_of(agent: str) -> str:
+    """`Firefox, Windows`: enough to know one's own devices by; empty if nothing is known."""
+    found = [next((one for one in known if one in agent), "") for known in (BROWSERS, SYSTEMS)]
+    return ", ".join(CALLED.get(one, one) for one in found if one)
+
+
 @router.get("/{lang}/me")
 async def me(request: Request, lang: Lang, person: Person, web: Here) -> HTMLResponse:
     """My page."""
@@ -55,7 +66,7 @@ async def me(request: Request, lang: Lang, person: Person, web: Here) -> HTMLRes
         zones = (await session.exec(select(Zone.name).where(col(Zone.id).in_(person.actor.zones)))).all()
     tz = around.place.tz
     shown = [
-        SessionShown(row.id, row.agent, moment(row.created, real, tz, lang), row.id == person.session)
+        SessionShown(row.id, browser_of(row.agent), moment(row.created, real, tz, lang), row.id == person.session)
         for row in mine
     ]
     return page(

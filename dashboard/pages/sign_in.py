@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from hub.centre.alerts.timers import timers_as_far_as_known
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dashboard.auth.cookie import may_sign_in, set_cookie
@@ -18,6 +17,7 @@ from dashboard.web import Web
 from hub.centre import audit
 from hub.centre.access import Right
 from hub.centre.sign_in import redeem
+from hub.registry.timers import timers_as_far_as_known
 from hub.store.centre_tables import EmergencyAccess, Home
 
 router = APIRouter()

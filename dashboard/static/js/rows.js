@@ -63,7 +63,7 @@ const change = (row, fresh) => {
     const stays = row.dataset.key;
     morph(row, fresh);
     row.dataset.key = stays;
-    if (key === stays) delete row.dataset.next; else row.dataset.next = key;
+    if (key === stays) delete row.dataset.held; else row.dataset.held = key;
     decorate(row);
     return;
   }
@@ -89,7 +89,7 @@ const remove = (row, fresh) => {
     const stays = row.dataset.key;
     morph(row, fresh);
     row.dataset.key = stays;
-    row.dataset.next = "gone";
+    row.dataset.held = "gone";
     decorate(row);
     return;
   }
@@ -116,11 +116,11 @@ const place = (row) => {
 
 // ---------------------------------------------------------------- rows held in their place
 
-const held = () => [...(rows()?.querySelectorAll("[data-next]") ?? [])];
+const held = () => [...(rows()?.querySelectorAll("[data-held]") ?? [])];
 
 const release = (row) => {
-  const key = row.dataset.next;
-  delete row.dataset.next;
+  const key = row.dataset.held;
+  delete row.dataset.held;
   if (key === "gone") { row.remove(); return; }
   row.dataset.key = key;
   place(row);
