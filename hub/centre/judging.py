@@ -43,6 +43,9 @@ AT_ONCE = 500
 LOOK_EVERY = 1.0
 """Seconds of real time between looks when nobody nudges."""
 
+GRACE = 60.0
+"""Seconds of real time that gateways get after our own start: they may have been away for our sake."""
+
 log = structlog.get_logger()
 
 
@@ -126,7 +129,7 @@ class Judging:
             log.exception("the stored state of the rules cannot be read; watching begins anew")
             self._engine = Engine(self._book, started=now)
             return
-        listen_anew(self._engine, now)
+        listen_anew(self._engine, now + round(GRACE * 1000 * speed_of(self._clock)))
 
     def _meet(self, specs: Iterable[HomeSpec]) -> None:
         for spec in specs:
@@ -170,15 +173,15 @@ class Judging:
             self._changed()
 
 
-def listen_anew(engine: Engine, now: Millis) -> None:
-    """Count silence from now where nobody is silent yet: while the centre was away it could not have heard."""
+def listen_anew(engine: Engine, begin: Millis) -> None:
+    """Count silence from `begin` where nobody is silent yet: while the centre was away it could not have heard."""
     for machine in engine.machines:
         if machine.rule.form is not Form.SILENCE:
             continue
         for home in engine.homes.values():
             for slot in machine.slots(home):
                 if slot.alert is None:
-                    slot.last = max(slot.last, now)
+                    slot.last = max(slot.last, begin)
 
 
 def as_heard(entry: Entry) -> Event:
@@ -227,12 +230,13 @@ async def specs_of(session: AsyncSession) -> list[HomeSpec]:
 
 
 def _spec(gateway: Gateway, tz: str, homes: set[str], names: Mapping[str, list[str]]) -> HomeSpec:
+    since = None if gateway.last_heard is None else gateway.since  # never heard: see hub.centre.supervision
     living = [name for home in homes for name in names.get(home, [])] if len(homes) == 1 else []
     return HomeSpec(
         id=gateway.id,
         tz=tz,
         resident={"name": " / ".join(living) or gateway.name},
-        devices={gateway.id: DeviceSpec("gateway", since=gateway.since, name=gateway.name)},
+        devices={gateway.id: DeviceSpec("gateway", since=since, name=gateway.name)},
         late_ms=0,
     )
 

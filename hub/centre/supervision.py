@@ -23,11 +23,14 @@ from hub.centre.alerts.rows import Policy
 from hub.centre.alerts.standing import Condition, standing_of
 from hub.clock import Clock
 from hub.registry.timers import Timers
-from hub.store.centre_tables import Alert, Change, Gateway, Home, Lane
+from hub.store.centre_tables import Alert, Change, Gateway, Home, Lane, StoreFact
 from hub.store.engine import Store
 
 EVERY = 60.0
 """Seconds of the homes' time between two looks."""
+
+FIRST_LOOK = "first_look"
+"""StoreFact: when this centre first looked, ms UTC of the homes' time."""
 
 CHANGES_KEPT = 100_000
 """Rows of the screens' outbox; a screen that was away longer reads everything anew."""
@@ -55,7 +58,7 @@ class Supervision:
 
     async def look(self) -> None:
         """One round."""
-        for one in (gaps, sights, strangers, old_changes, count_open):
+        for one in (gaps, sights, strangers, never_heard, old_changes, count_open):
             await self._isolated(one)
         self._changed()
 
@@ -110,6 +113,27 @@ async def strangers(session: AsyncSession, policy: Policy, now: Millis) -> None:
             await technical.over(
                 session, technical.UNKNOWN_GATEWAY, alert.key, policy, now, "the gateway is registered now"
             )
+
+
+async def never_heard(session: AsyncSession, policy: Policy, now: Millis) -> None:
+    """Registered a while ago and never heard: no rule can miss what never spoke."""
+    began = await _watching_since(session, now)
+    patience = policy.timers.never_heard * 1000
+    for gateway in (await session.exec(select(Gateway))).all():
+        if gateway.last_heard is not None:
+            reason = "the gateway was heard"
+            await technical.over(session, technical.NEVER_HEARD, gateway.id, policy, now, reason)
+        elif now - max(gateway.since, began) >= patience:
+            await technical.found(session, technical.NEVER_HEARD, gateway.id, policy, now, gateway=gateway.id)
+
+
+async def _watching_since(session: AsyncSession, now: Millis) -> Millis:
+    """When this centre first looked, which is when waiting for anybody began."""
+    fact = await session.get(StoreFact, FIRST_LOOK)
+    if fact is None:
+        await rows.store_fact(session, FIRST_LOOK, str(now))
+        return now
+    return int(fact.value)
 
 
 async def _open(session: AsyncSession, rule: str) -> Sequence[Alert]:

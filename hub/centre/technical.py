@@ -89,6 +89,14 @@ HEALTH = _fault(
     "Kontroller boksen {gateway}.",
     "Check the gateway {gateway}.",
 )
+NEVER_HEARD = _fault(
+    "gateway never heard",
+    "Boksen {gateway} er registrert, men har aldri vært hørt.",
+    "The gateway {gateway} is registered but was never heard.",
+    "Ingen alarmer når fram derfra. Slå den på, eller rett registeret.",
+    "No alarm gets through from there. Switch it on, or correct the registry.",
+    "high",
+)
 JUDGING = _fault(
     "gateways not judged",
     "Reglene for bokser kan ikke vurderes: {problem}",

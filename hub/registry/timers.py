@@ -26,7 +26,8 @@ class Timers:
     until somebody takes the alert. snooze: longest quiet; snooze_low: until done by date. undo: how long a
     person may take the last action back. repeats within repeat_window raise the urgency by one.
     command: life of a command. gap: a hole in a lane that old is a technical alert. silent: a gateway
-    unheard for that long leaves the conditions in its homes unknown. emergency: length of emergency access.
+    unheard for that long leaves the conditions in its homes unknown; never_heard: a new gateway may take that long
+    to be heard at all. emergency: length of emergency access.
     """
 
     lapse_critical: int = 300
@@ -48,6 +49,7 @@ class Timers:
     command: int = 30
     gap: int = 900
     silent: int = 900
+    never_heard: int = HOUR
     emergency: int = 8 * HOUR
 
     def lapse(self, urgency: str) -> int:
@@ -81,6 +83,7 @@ PEOPLES = frozenset(
         "snooze",
         "undo",
         "command",
+        "never_heard",
         "emergency",
     }
 )

@@ -1,0 +1,159 @@
+"""The centre judges what only it can know: that a gateway is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import orjson
+import pytest
+from sqlmodel import col, select
+
+from drivers.events import iso
+from drivers.links.mqtt_client import Message
+from hub.centre.intake.intake import Intake
+from hub.centre.judging import Judging, book_or_standard
+from hub.store.centre_tables import Alert, EngineState
+
+MINUTE = 60_000
+Speak = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def speak(store, clock) -> AsyncIterator[Speak]:
+    """Give a function that lets a gateway say something of itself."""
+    intake = Intake(store, clock, acked=lambda key, mark: None)
+    task = asyncio.create_task(intake.run())
+    said = [0]
+
+    async def say(gateway: str, kind: str = "gateway.heartbeat", device: str = "", **data: object) -> None:
+        said[0] += 1
+        event = {
+            "id": f"{gateway}:{said[0]}",
+            "at": iso(clock.now()),
+            "home": "h1",
+            "device": device or gateway,
+            "kind": kind,
+            "data": data,
+        }
+        batch = {"epoch": "00c0ffee", "entries": [{"number": said[0], "type": "event", "body": event}]}
+        await intake.take(Message(f"gateways/{gateway}/up/technical", orjson.dumps(batch), retain=False))
+
+    yield say
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@pytest.fixture
+def new_judging(store, clock) -> Callable[[], Awaitable[Judging]]:
+    """Start the judging, as after a restart of the process."""
+
+    async def start() -> Judging:
+        judging = Judging(store, clock, book_or_standard(None)[0])
+        await judging.start()
+        return judging
+
+    return start
+
+
+async def alerts(store) -> list[Alert]:
+    """All alerts, oldest first."""
+    async with store.reading() as session:
+        return list((await session.exec(select(Alert).order_by(col(Alert.id)))).all())
+
+
+async def test_a_silent_gateway(store, clock, speak, new_judging):
+    """A gateway unheard for more than its time is a critical technical alert, once, and clears when it speaks."""
+    judging = await new_judging()
+    await speak("gw1")
+    await judging.step()
+    clock.at += 10 * MINUTE
+    await judging.step()
+    assert await alerts(store) == []
+    clock.at += 2 * MINUTE
+    await judging.step()
+    clock.at += 60 * MINUTE
+    await judging.step()
+    (alert,) = await alerts(store)
+    assert (alert.rule, alert.key, alert.home, alert.zone) == ("gateway-silent", "gw1", "h1", "nord")
+    assert (alert.urgency, alert.queue, alert.count) == ("critical", "technical", 1)
+    assert "Astrid" in alert.says["nb"]
+    await speak("gw1")
+    await judging.step()
+    (alert,) = await alerts(store)
+    assert (alert.condition, alert.handling) == ("cleared", "new")
+
+
+async def test_the_centre_was_away_itself(store, clock, speak, new_judging):
+    """Silence while the centre was down is nobody's silence: gateways get their time again after its start."""
+    judging = await new_judging()
+    await speak("gw1")
+    await judging.step()
+    clock.at += 300 * MINUTE
+    reborn = await new_judging()
+    await reborn.step()
+    clock.at += 11 * MINUTE
+    await reborn.step()
+    assert await alerts(store) == []
+    clock.at += 2 * MINUTE
+    await reborn.step()
+    assert [alert.rule for alert in await alerts(store)] == ["gateway-silent"]
+
+
+async def test_restart_in_the_middle(store, clock, speak, new_judging):
+    """A silence raised before a restart is not raised again after it, and is cleared by the first sign of life."""
+    judging = await new_judging()
+    await speak("gw1")
+    await judging.step()
+    clock.at += 12 * MINUTE
+    await judging.step()
+    clock.at += 2 * MINUTE
+    await judging.step()  # the snapshot that knows of the raise
+    reborn = await new_judging()
+    clock.at += 30 * MINUTE
+    await reborn.step()
+    (alert,) = await alerts(store)
+    assert alert.count == 1
+    await speak("gw1")
+    await reborn.step()
+    assert (await alerts(store))[0].condition == "cleared"
+
+
+async def test_killed_before_the_snapshot(store, clock, speak, new_judging):
+    """Killed between a decision and its snapshot, the centre judges again and comes to the same decision."""
+    judging = await new_judging()
+    await judging.step()
+    clock.at += 1000
+    await speak("gw1", "gateway.mains_lost")
+    await judging.step()
+    clock.at += 5 * MINUTE + 1
+    await judging.step()
+    async with store.writing() as session:
+        row = await session.get(EngineState, "gateways")
+        row.judged, row.snapshot = 0, {}
+    reborn = await new_judging()
+    await reborn.step()
+    assert [(alert.rule, alert.count) for alert in await alerts(store)] == [("gateway-off-mains", 1)]
+
+
+async def test_no_gateway_speaks_for_another(store, clock, speak, new_judging):
+    """A heartbeat that another gateway sends in its name keeps no gateway alive."""
+    judging = await new_judging()
+    await speak("gw1")
+    await judging.step()
+    clock.at += 8 * MINUTE
+    await speak("gw2", device="gw1")
+    clock.at += 4 * MINUTE
+    await judging.step()
+    assert "gateway-silent" in [alert.rule for alert in await alerts(store) if alert.key == "gw1"]
+
+
+async def test_a_book_with_a_slip(tmp_path):
+    """A rule book that cannot be read gives way to the shipped one, and the sentence says why."""
+    path = tmp_path / "book.yaml"
+    path.write_text("rules:\n  door: {wenn: door.opened}\n", encoding="utf-8")
+    book, trouble = book_or_standard(path)
+    assert "gateway-silent" in book.rules
+    assert "line 2" in trouble

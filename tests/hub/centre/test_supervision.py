@@ -1,0 +1,101 @@
+"""What nobody reports, the centre looks after itself."""
+
+from __future__ import annotations
+
+import pytest
+from sqlmodel import col, select
+
+from hub.centre.supervision import Supervision
+from hub.store.centre_tables import Alert, Change, Gateway, Lane
+
+
+@pytest.fixture
+def supervision(store, clock) -> Supervision:
+    """The supervision of the cast's centre."""
+    return Supervision(store, clock)
+
+
+async def alerts(store, rule: str = "") -> list[Alert]:
+    """All alerts of a rule."""
+    async with store.reading() as session:
+        found = (await session.exec(select(Alert).order_by(col(Alert.id)))).all()
+    return [alert for alert in found if not rule or alert.rule == rule]
+
+
+async def hear(store, gateway: str, at: int) -> None:
+    """A gateway was heard."""
+    async with store.writing() as session:
+        row = await session.get(Gateway, gateway)
+        row.last_heard = at
+
+
+async def test_a_hole_that_stays(store, clock, supervision):
+    """A hole in a lane is a technical alert when it stays for a quarter of an hour, and clears when it is filled."""
+    async with store.writing() as session:
+        session.add(Lane(gateway="gw1", epoch="00c0ffee", lane="care", upto=7, gap_since=clock.now()))
+    clock.at += 899_000
+    await supervision.look()
+    assert await alerts(store, "hub:entries missing") == []
+    clock.at += 1000
+    await supervision.look()
+    await supervision.look()
+    (alert,) = await alerts(store, "hub:entries missing")
+    assert "after number 7" in alert.says["en"]
+    async with store.writing() as session:
+        lane = await session.get(Lane, ("gw1", "00c0ffee", "care"))
+        lane.gap_since, lane.upto = None, 9
+    await supervision.look()
+    assert (await alerts(store, "hub:entries missing"))[0].handling == "resolved"
+
+
+async def test_unknown_is_never_fine(store, clock, judge, supervision):
+    """Behind an unheard gateway nobody can know whether it is still so; heard again, it is as it was."""
+    await hear(store, "gw1", clock.now())
+    await judge()
+    clock.at += 901_000
+    await supervision.look()
+    (alert,) = await alerts(store, "pendant pressed")
+    assert (alert.condition, alert.handling) == ("unknown", "new")
+    await hear(store, "gw1", clock.now())
+    await supervision.look()
+    assert (await alerts(store, "pendant pressed"))[0].condition == "active"
+
+
+async def test_never_heard(store, clock, supervision):
+    """A registered gateway that was never heard is a technical alert after an hour, until it is heard."""
+    await supervision.look()
+    assert await alerts(store) == []
+    clock.at += 3_600_000
+    await supervision.look()
+    assert {alert.key for alert in await alerts(store, "hub:gateway never heard")} == {"gw1", "gw2"}
+    await hear(store, "gw1", clock.now())
+    await supervision.look()
+    handling = {alert.key: alert.handling for alert in await alerts(store)}
+    assert handling == {"gw1": "resolved", "gw2": "new"}
+
+
+async def test_one_failing_look_stops_no_other(store, clock, supervision, monkeypatch):
+    """A look that breaks is logged, and the others are still taken."""
+    from hub.centre import supervision as module
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("cannot look")
+
+    monkeypatch.setattr(module, "gaps", broken)
+    clock.at += 1
+    await supervision.look()
+    clock.at += 3_600_000
+    await supervision.look()
+    assert len(await alerts(store)) == 2
+
+
+async def test_old_changes_go(store, clock, supervision, monkeypatch):
+    """The screens' outbox is bounded."""
+    from hub.centre import supervision as module
+
+    monkeypatch.setattr(module, "CHANGES_KEPT", 3)
+    async with store.writing() as session:
+        session.add_all([Change(at=clock.now(), subject="device", ref=str(n)) for n in range(10)])
+    await supervision.look()
+    async with store.reading() as session:
+        assert [row.ref for row in (await session.exec(select(Change))).all()] == ["7", "8", "9"]
