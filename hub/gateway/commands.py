@@ -36,7 +36,7 @@ class RefusedError(ValueError):
     """An order that is not carried out, and why."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Commands:
     """Carries out orders. send: to a device over its link. after: told of lanes with new entries."""
 

@@ -51,7 +51,7 @@ CLOSE_WITHIN = 3.0
 say = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Gateway:
     """A gateway on an opened storage. types: the device types it knows; make_engine: how its rule engine is made."""
 

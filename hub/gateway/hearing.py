@@ -71,7 +71,7 @@ class _Reading:
     lineage: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Hearing:
     """Turns frames into committed events.
 

@@ -75,7 +75,7 @@ class Judge(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Judging:
     """Judges what was heard.
 

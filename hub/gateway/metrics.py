@@ -56,7 +56,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GatewayMetrics:
     """A Prometheus collector."""
 

@@ -34,7 +34,7 @@ say = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OwnFacts:
     """Writes facts about this gateway. after: told of the lanes with new entries."""
 

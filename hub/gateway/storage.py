@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import structlog
 
 from drivers.events import Millis
 from hub.gateway import journal, outbox
-from hub.store.engine import open_store, sqlite_url
-from hub.store.errors import StoreDamagedError
+from hub.store.errors import StoreDamagedError, StoreError
+from hub.store.revision import newest_file, revision_of
+from hub.store.sqlite_file import prepare_file
 from hub.store.writer import Writer
 
 say = structlog.get_logger(__name__)
@@ -33,11 +36,11 @@ async def open_storage(path: Path, now: Millis) -> Storage:
     """
     aside: Path | None = None
     try:
-        await _migrate(path)
+        await _bring_up_to_date(path)
     except StoreDamagedError as damage:
         aside = _set_aside(path, now)
         say.error("the database was damaged and has been set aside", why=str(damage), kept=str(aside))
-        await _migrate(path)
+        await _bring_up_to_date(path)
     writer = Writer(path)
     await writer.start()
     await writer.write(journal.ensure_marks)
@@ -45,9 +48,17 @@ async def open_storage(path: Path, now: Millis) -> Storage:
     return Storage(writer, await writer.write(journal.last_heard), aside)
 
 
-async def _migrate(path: Path) -> None:
-    store = await open_store(sqlite_url(path), "gateway")
-    await store.close()
+async def _bring_up_to_date(path: Path) -> None:
+    """Look the file over, and migrate it if it is new or old, in a process that then gives its memory back."""
+    await asyncio.to_thread(prepare_file, path)
+    if await asyncio.to_thread(revision_of, path) == newest_file("gateway"):
+        return
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub.store.migrate", "gateway", str(path), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await child.communicate()
+    if child.returncode != 0:
+        raise StoreError(said.decode(errors="replace").strip()[-1000:] or f"{path} could not be migrated")
 
 
 def _set_aside(path: Path, now: Millis) -> Path:

@@ -29,7 +29,7 @@ WORDS = {
 say = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class StoreWatch:
     """Looks at the writer's state for ever; ends the process when the writer is beyond help."""
 

@@ -60,7 +60,7 @@ class _Running:
     told: LinkState | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Switchboard:
     """All links of a gateway. on_change: told when a link has settled in another state."""
 

@@ -45,34 +45,33 @@ say = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """How full the store is. used: bytes of the quota. disk: share of the disk in use, 0 to 1."""
+    """How full the store is. used: bytes of the quota. free: bytes the disk still has."""
 
     used: int
     quota: int
-    disk: float
+    free: int
 
     @property
     def percent(self) -> float:
-        """The worse of the two, in per cent."""
-        return max(100 * self.used / self.quota, 100 * self.disk)
+        """The worse of two, in per cent: the quota's use, and how far the disk's room falls short of two quotas."""
+        return max(100 * self.used / self.quota, 100 * (1 - self.free / (2 * self.quota)))
 
 
-def disk_share(path: Path) -> float:
-    """The share of the file's disk that is in use, 0 to 1."""
-    usage = shutil.disk_usage(path.parent)
-    return 1 - usage.free / usage.total
+def disk_free(path: Path) -> int:
+    """Bytes that the file's disk still has."""
+    return shutil.disk_usage(path.parent).free
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Upkeep:
-    """Keeps the store within its bounds. disk: share of the disk in use, 0 to 1, by path."""
+    """Keeps the store within its bounds. disk: bytes the disk of a path still has."""
 
     writer: Writer
     clock: Clock
     own: OwnFacts
     quota: int = QUOTA
-    disk: Callable[[Path], float] = disk_share
-    fill: Fill = Fill(0, QUOTA, 0.0)
+    disk: Callable[[Path], int] = disk_free
+    fill: Fill = Fill(0, QUOTA, 2 * QUOTA)
     evicted: int = 0
     _step: int = 0
     _history: list[tuple[Millis, int]] = field(default_factory=list)

@@ -36,7 +36,7 @@ say = structlog.get_logger(__name__)
 _M = TypeVar("_M", Ack, Order, Part)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Uplink:
     """The gateway's side of the uplink.
 

@@ -1,11 +1,15 @@
 """Bring a database's tables up to date, from migrations packaged with the program.
 
+    python -m hub.store.migrate gateway /var/lib/trygghub/gateway/gateway.db
+
 Safe when several processes start at once: whoever comes second waits for the first and finds nothing to do.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,3 +78,25 @@ def _sentence(engine: AsyncEngine, error: DBAPIError) -> StoreError:
 
 def _shown(engine: AsyncEngine) -> str:
     return engine.url.render_as_string(hide_password=True)
+
+
+def main(words: list[str]) -> int:
+    """Migrate a SQLite file in a process of its own; what goes wrong is one sentence on standard error."""
+    from hub.store.engine import open_store, sqlite_url  # noqa: PLC0415  it imports this module
+
+    async def run(which: Literal["centre", "gateway"], path: str) -> None:
+        await (await open_store(sqlite_url(path), which)).close()
+
+    if len(words) != 2 or words[0] not in TABLES:
+        sys.stderr.write("say which database and where: python -m hub.store.migrate gateway FILE\n")
+        return 2
+    try:
+        asyncio.run(run("centre" if words[0] == "centre" else "gateway", words[1]))
+    except StoreError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

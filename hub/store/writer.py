@@ -86,7 +86,7 @@ class _Waiting(Generic[T]):
     error: BaseException | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Writer:
     """The one way rows get into a SQLite database that must keep up with devices.
 

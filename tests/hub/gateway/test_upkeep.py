@@ -31,7 +31,7 @@ def own(writer: Writer, clock: ManualClock) -> OwnFacts:
 @pytest.fixture
 def upkeep(writer: Writer, clock: ManualClock, own: OwnFacts) -> Upkeep:
     """Upkeep on a disk with plenty of room."""
-    return Upkeep(writer, clock, own, disk=lambda _path: 0.1)
+    return Upkeep(writer, clock, own, disk=lambda _path: 1 << 40)
 
 
 async def covered(writer: Writer) -> None:
@@ -93,7 +93,7 @@ async def test_a_filling_store_is_told_at_half_and_at_four_fifths(
 ) -> None:
     """Each step is told once on the way up, and the end of it on the way down, with a margin."""
     for level in (0.49, 0.51, 0.55, 0.81, 0.79, 0.74, 0.6, 0.46, 0.44):
-        upkeep.disk = lambda _path, level=level: level  # type: ignore[misc]
+        upkeep.disk = lambda _path, level=level: int((1 - level) * 2 * upkeep.quota)  # type: ignore[misc]
         await upkeep.round()
         await clock.advance(300)
     told = [(body["data"]["percent"], body["data"]["over"]) for body in stored.bodies("health")]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from hub.store.engine import Store, open_store, sqlite_url
 from hub.store.errors import StoreError
 from hub.store.migrate import TABLES, newest
+from hub.store.revision import newest_file, revision_of
 
 
 def _differences(connection: Connection, which: str) -> list[object]:
@@ -55,3 +56,15 @@ async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     await store.close()
     with pytest.raises(StoreError, match="newer trygghub"):
         await open_store(url, "gateway")
+
+
+@pytest.mark.parametrize("which", ["centre", "gateway"])
+async def test_a_revision_is_known_without_alembic(tmp_path: Path, which: str) -> None:
+    """The newest file is Alembic's head, and a migrated database says that it stands there."""
+    await (await open_store(sqlite_url(tmp_path / "x.db"), which)).close()  # type: ignore[arg-type]
+    assert newest_file(which) == newest(which) == revision_of(tmp_path / "x.db")  # type: ignore[arg-type]
+
+
+def test_a_new_file_has_no_revision(tmp_path: Path) -> None:
+    """An empty database stands nowhere yet."""
+    assert revision_of(tmp_path / "new.db") is None
