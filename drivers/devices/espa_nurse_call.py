@@ -2,14 +2,15 @@
 
 The meaning of record 4 (call type) differs between makers, so it is a setting: `call_types: {"1": cleared, …}`.
 A call whose type nobody explained is a call: better one alert too many than a person unheard. `places` names
-call addresses in people's words: `places: {"550": "Bad, 2. etasje"}`.
+call addresses in people's words: `places: {"550": "Bad, 2. etasje"}`. `confirms: true` says that the system reports what became of a page; otherwise
+a page counts as done when the system took it. The line's own settings are in drivers.protocols.espa444_line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
 from drivers.events import DecodeError, Fact, Frame, Value
@@ -39,6 +40,18 @@ CALL_TYPES: Final[Mapping[str, str]] = MappingProxyType({"1": "cleared", "2": "r
 """ESPA 4.4.4: 1 reset or cancel, 2 speech call, 3 standard call."""
 
 PRIORITIES: Final[Mapping[str, str]] = MappingProxyType({"1": "alarm", "2": "high", "3": "normal"})
+
+PAGE_ENDS: Final[Mapping[str, tuple[Literal["done", "failed"], str]]] = MappingProxyType(
+    {
+        "3": ("done", ""),
+        "6": ("done", "acknowledged by the called party"),
+        "71": ("done", ""),
+        "4": ("failed", "the called party is absent"),
+        "72": ("failed", "the called party is absent"),
+        "8": ("failed", "the paging system reports a fault"),
+    }
+)
+"""Call status (record 7) → what became of a page."""
 
 FAULT: Final = "8"
 TRANSMITTER_FAILURE: Final = "1"
@@ -86,6 +99,7 @@ def _facts(block: Block, unit: Unit) -> Iterator[Fact | Result]:
         yield _call(block, unit.settings)
     elif block.header == STATUS_INFORMATION:
         yield from _status(block)
+        yield from _page_answered(block, unit)
     elif block.header == OTHER:
         yield Fact("call.fault", {"code": "header 5: no meaning agreed for this line"})
 
@@ -116,6 +130,17 @@ def _status(block: Block) -> Iterator[Fact]:
         yield Fact("call.fault", {"code": "system status 1: transmitter failure"})
 
 
+def _page_answered(block: Block, unit: Unit) -> Iterator[Result]:
+    """The status of our own page settles the command, where the system says that it sends such status."""
+    asked = unit.memory.get("asked")
+    status = block.get(CALL_STATUS)
+    if not asked or asked["address"] != block.get(ADDRESS).strip() or status not in PAGE_ENDS:
+        return
+    del unit.memory["asked"]
+    outcome, reason = PAGE_ENDS[status]
+    yield Result(asked["id"], outcome, reason)
+
+
 def encode(command: Command, unit: Unit) -> Outgoing:
     """Write a page: a call to a display or pager of the system (header 1). Raises ValueError with a sentence."""
     if command.name != "page":
@@ -123,7 +148,11 @@ def encode(command: Command, unit: Unit) -> Outgoing:
     address, text = str(command.args.get("address", "")), str(command.args.get("text", ""))
     records = ((ADDRESS, address), (MESSAGE, text), ("3", "1"), (CALL_TYPE, "3"), ("5", "1"), (PRIORITY, "1"))
     block = Block(CALL_TO_PAGER, tuple(one for one in records if one[1]))
-    return Outgoing(BLOCK, encode_block(block, charset=_charset(unit)), wait=60_000)
+    raw = encode_block(block, charset=_charset(unit))
+    if not unit.settings.get("confirms"):
+        return Outgoing(BLOCK, raw, wait=0)
+    unit.memory["asked"] = {"id": command.id, "address": address.strip()}
+    return Outgoing(BLOCK, raw, wait=60_000)
 
 
 DEVICE = DeviceType(

@@ -116,7 +116,7 @@ def encode(command: Command, unit: Unit) -> Outgoing:
         )
     except (TypeError, ValueError):
         raise ValueError("dty, stc and lco of a report are numbers") from None
-    return Outgoing(CONTENT_TYPE, write_request(request), wait=32_000)
+    return Outgoing(CONTENT_TYPE, write_request(request), wait=0)
 
 
 EMITS: Final = frozenset(spec.kind for spec in CATALOGUE.facts.values() if spec.device_class in OWN_CLASSES)

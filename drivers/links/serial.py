@@ -22,7 +22,7 @@ from drivers.device_type import Outgoing
 from drivers.events import Frame, Millis
 from drivers.links.back_off import BackOff
 from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState
-from drivers.links.serial_settings import LineSettings
+from drivers.links.serial_settings import LineSettings, unit_of
 from drivers.protocols.line import Answer, Failed, Heard, LineMachine, Out, Sent, Write, count
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ MAX_UNRECORDED: Final = 256
 """Frames on their way to the journal; beyond that the port is not read until some have arrived."""
 OPEN_WITHIN: Final = 15.0
 CLOSE_WITHIN: Final = 2.0
+HAND_OVER_WITHIN: Final = 30.0
+"""Seconds for the device to take a message, where its answer is not waited for longer."""
 LOOK_EVERY: Final = 1.0
 BAD_WINDOW: Final = 60.0
 BAD_SHARE: Final = 0.05
@@ -110,13 +112,14 @@ class SerialLink:
         self._tickets += 1
         ticket, done = self._tickets, asyncio.get_running_loop().create_future()
         self._sending[ticket] = done
-        unit = address.rpartition("#")[2] if "#" in address else ""
-        self._do(self._machine.send, ticket, unit, outgoing.payload, outgoing.channel, self._clock())
+        self._do(
+            self._machine.send, ticket, unit_of(address), outgoing.payload, outgoing.channel, self._clock()
+        )
         try:
-            async with asyncio.timeout(outgoing.wait / 1000):
+            async with asyncio.timeout(within := max(HAND_OVER_WITHIN, outgoing.wait / 1000)):
                 await done
         except TimeoutError:
-            raise LinkDown(f"{self.name} did not take the message within {outgoing.wait} ms") from None
+            raise LinkDown(f"{self.name} did not take the message within {within:g} s") from None
         finally:
             self._sending.pop(ticket, None)
             self._machine.cancel(ticket)

@@ -15,10 +15,11 @@ from typing import Any, Final, TypeAlias
 from drivers.events import Millis
 from drivers.links.link import LinkHealth
 from drivers.links.serial import SerialLink
-from drivers.links.serial_settings import LineSettings, port_of, port_url
+from drivers.links.serial_settings import LineSettings, port_of, port_url, unit_of
 from drivers.protocols.esp3_line import enocean_machine
 from drivers.protocols.espa444_line import espa_machine
 from drivers.protocols.line import LineMachine
+from drivers.protocols.lock_board_line import lock_board_machine
 
 MakeMachine: TypeAlias = Callable[[Mapping[str, Any]], LineMachine]
 
@@ -33,7 +34,11 @@ ENOCEAN = (
 )
 
 MACHINES: Final[Mapping[str, MakeMachine]] = MappingProxyType(
-    {"espa_nurse_call": espa_machine, **dict.fromkeys(ENOCEAN, enocean_machine)}
+    {
+        "espa_nurse_call": espa_machine,
+        "lock_board_cabinet": lock_board_machine,
+        **dict.fromkeys(ENOCEAN, enocean_machine),
+    }
 )
 """Device type → the conversation on its line."""
 
@@ -57,5 +62,5 @@ def serial_link(
         raise ValueError(f"no protocol is known for a {device_type} on a serial line")
     port = port_of(address)
     line = LineSettings.parse(settings.get("line"))
-    machine = make({"bits": line.bits, **settings})
+    machine = make({"bits": line.bits, "unit": unit_of(address), **settings})
     return SerialLink(port, port_url(port, root), machine, line, now, on_change=on_change)

@@ -37,6 +37,11 @@ def port_of(address: str) -> str:
     return address.rpartition("#")[0] if "#" in address else address
 
 
+def unit_of(address: str) -> str:
+    """The unit of a device address on a shared line; empty where the line has one device."""
+    return address.rpartition("#")[2] if "#" in address else ""
+
+
 def port_url(port: str, root: Path) -> str:
     """What to open: a URL or an absolute path as it is, a relative path inside the serial folder.
 

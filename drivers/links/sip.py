@@ -34,6 +34,8 @@ MAX_STREAMS: Final = 256
 STREAM_IDLE: Final = 3_600.0
 SAME_WITHIN: Final = 60.0
 """Seconds in which the same body of the same unit is the same alarm. Longer, and it may be a second press."""
+ACKNOWLEDGED_WITHIN: Final[Millis] = 40_000
+"""For the receiver's `mrs`, where the sender names no time of its own."""
 VOICE_WITHIN: Final = 60.0
 """Seconds in which the unit's call must arrive; until then no second call is asked for."""
 CODES: Final = {200: "OK", 400: "Bad Request", 405: "Method Not Allowed", 415: "Unsupported Media Type",
@@ -107,8 +109,9 @@ class SipLink:
         if request.ref in self._wanted:
             raise LinkDown(f"a request with the reference {request.ref} is already on its way")
         self._wanted[request.ref] = answered
+        wait = outgoing.wait or ACKNOWLEDGED_WITHIN
         try:
-            async with asyncio.timeout(outgoing.wait / 1000):
+            async with asyncio.timeout(wait / 1000):
                 way, close = await self._reach(address)
                 try:
                     await self._message(way, address, request.cid, outgoing.payload)
@@ -116,7 +119,7 @@ class SipLink:
                 finally:
                     close()
         except TimeoutError:
-            raise LinkDown(f"{address} did not acknowledge the alarm within {outgoing.wait} ms") from None
+            raise LinkDown(f"{address} did not acknowledge the alarm within {wait} ms") from None
         except OSError as wrong:
             raise LinkDown(f"{address} could not be reached: {wrong.strerror or wrong}") from None
         except DecodeError as wrong:
