@@ -2,8 +2,9 @@
 
 The meaning of record 4 (call type) differs between makers, so it is a setting: `call_types: {"1": cleared, …}`.
 A call whose type nobody explained is a call: better one alert too many than a person unheard. `places` names
-call addresses in people's words: `places: {"550": "Bad, 2. etasje"}`. `confirms: true` says that the system reports what became of a page; otherwise
-a page counts as done when the system took it. The line's own settings are in drivers.protocols.espa444_line.
+call addresses in people's words: `places: {"550": "Bad, 2. etasje"}`. `confirms: true` says that the system
+reports what became of a page; otherwise a page counts as done when the system took it. The line's own settings
+are in drivers.protocols.espa444_line.
 """
 
 from __future__ import annotations
