@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from drivers.events import Millis
 from hub.centre import audit
 from hub.centre.alerts.codes import words
-from hub.centre.alerts.refusals import NotFound, Refused
+from hub.centre.alerts.refusals import NotAllowed, NotFound, Unacceptable
 from hub.store.centre_tables import EmergencyAccess, Home, Staff, Team
 
 
@@ -151,16 +151,16 @@ async def open_home(
 ) -> None:
     """Give a person emergency access to a home outside their zones, for a stated reason, until a time.
 
-    Raises Refused or NotFound with the sentence. The reason is audited and looked at afterwards.
+    Raises NotAllowed, Unacceptable or NotFound with the sentence. The reason is audited and looked at afterwards.
     """
     row = await session.get(Home, home)
     if row is None:
         raise NotFound(NO_HOME)
     if not actor.has(Right.EMERGENCY_ACCESS):
-        raise Refused(NO_EMERGENCY)
+        raise NotAllowed(NO_EMERGENCY)
     stated = reason.strip()
     if not SHORTEST_REASON <= len(stated) <= LONGEST_REASON:
-        raise Refused(NEEDS_REASON)
+        raise Unacceptable(NEEDS_REASON)
     session.add(EmergencyAccess(staff=actor.staff, home=home, reason=stated, at=now, until=until))
     await audit.write(
         session,

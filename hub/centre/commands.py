@@ -21,7 +21,7 @@ from hub.centre import audit
 from hub.centre.access import Actor, Right
 from hub.centre.alerts.codes import words
 from hub.centre.alerts.desk import speed_of
-from hub.centre.alerts.refusals import NotFound, Refused
+from hub.centre.alerts.refusals import NotAllowed, NotFound, Refused, Unacceptable
 from hub.centre.alerts.rows import policy_of
 from hub.clock import Clock
 from hub.store.centre_tables import Alert, Change, CommandRow, Device, Home
@@ -106,7 +106,7 @@ async def _device(session: AsyncSession, wish: Wish, actor: Actor) -> tuple[Devi
     if not actor.reaches(zone=home.zone, home=home.id):
         raise NotFound(NO_DEVICE)
     if not actor.has(right):
-        raise Refused(NO_RIGHT)
+        raise NotAllowed(NO_RIGHT)
     if not home.gateway:
         raise Refused(NO_GATEWAY)
     return device, home
@@ -126,7 +126,7 @@ async def _reason(session: AsyncSession, wish: Wish, actor: Actor) -> str:
             raise Refused(NOT_YOURS)
         return stated or f"alert {wish.alert}"
     if wish.name in DOOR_OPENING and not stated:
-        raise Refused(NEEDS_REASON)
+        raise Unacceptable(NEEDS_REASON)
     return stated
 
 

@@ -19,14 +19,14 @@ from drivers.events import Millis
 from hub.centre.access import ANSWER_QUEUE, SEE_QUEUE, Actor
 from hub.centre.alerts import refusals, rows
 from hub.centre.alerts.lifecycle import UNDOABLE, Action, Moved, act, undo
-from hub.centre.alerts.refusals import AlertError, NotFound, Refused, Scene, Stale
+from hub.centre.alerts.refusals import AlertError, NotAllowed, NotFound, Refused, Scene, Stale
 from hub.centre.alerts.standing import standing_of
 from hub.clock import Clock
 from hub.registry.timers import Timers
 from hub.store.centre_tables import Alert, Home, Municipality, Staff
 from hub.store.engine import Store
 
-__all__ = ["AlertDesk", "AlertError", "NotFound", "Refused", "Stale"]
+__all__ = ["AlertDesk", "AlertError", "NotAllowed", "NotFound", "Refused", "Stale"]
 
 
 def speed_of(clock: Clock) -> float:
@@ -145,7 +145,7 @@ async def reach(session: AsyncSession, alert_id: int, actor: Actor) -> Alert:
     if alert is None or not actor.may(SEE_QUEUE[alert.queue], zone=alert.zone, home=alert.home):
         raise NotFound(refusals.NOT_FOUND)
     if not actor.may(ANSWER_QUEUE[alert.queue], zone=alert.zone, home=alert.home):
-        raise Refused(refusals.NO_RIGHT)
+        raise NotAllowed(refusals.NO_RIGHT)
     return alert
 
 

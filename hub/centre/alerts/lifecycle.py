@@ -20,7 +20,7 @@ from typing import Any
 from drivers.events import Millis
 from hub.centre.alerts import refusals
 from hub.centre.alerts.codes import CAUSES, MEASURES, Words
-from hub.centre.alerts.refusals import HUB, Refused, Scene, Stale
+from hub.centre.alerts.refusals import HUB, Refused, Scene, Stale, Unacceptable
 from hub.centre.alerts.standing import HANDLING_COLUMNS, Handling, Standing, Step, columns_of
 from hub.registry.timers import Timers
 
@@ -203,7 +203,7 @@ STEP_VKP: Mapping[str, str] = MappingProxyType(
 
 def _step(turn: Turn) -> Moved:
     if turn.action.step not in STEP_VKP:
-        raise Refused(refusals.NO_SUCH_STEP)
+        raise Unacceptable(refusals.NO_SUCH_STEP)
     moved = _handled(
         turn.standing,
         turn.after,
@@ -226,24 +226,24 @@ def _hand_back(turn: Turn) -> Moved:
 
 def _snooze(turn: Turn) -> Moved:
     if turn.standing.held_quiet:
-        raise Refused(refusals.NEVER_SNOOZED)
+        raise Unacceptable(refusals.NEVER_SNOOZED)
     limit = turn.timers.longest_snooze(turn.standing.urgency)
     if not turn.scene.now < turn.action.until <= turn.scene.now + limit * 1000:
-        raise Refused(refusals.snooze_limit(limit))
+        raise Unacceptable(refusals.snooze_limit(limit))
     reason = turn.action.reason.strip()
     if not 0 < len(reason) <= REASON_LENGTH:
-        raise Refused(refusals.NEEDS_REASON)
+        raise Unacceptable(refusals.NEEDS_REASON)
     moved = _handled(turn.standing, turn.after, snoozed_until=turn.action.until, snooze_reason=reason)
     return Moved(moved, (Line("snoozed", data={"until": turn.action.until, "reason": reason}),))
 
 
 def _resolve(turn: Turn) -> Moved:
     if turn.action.cause not in CAUSES:
-        raise Refused(refusals.NEEDS_CAUSE)
+        raise Unacceptable(refusals.NEEDS_CAUSE)
     if turn.action.measure not in MEASURES:
-        raise Refused(refusals.NEEDS_MEASURE)
+        raise Unacceptable(refusals.NEEDS_MEASURE)
     if len(turn.action.note) > NOTE_LENGTH:
-        raise Refused(refusals.NOTE_TOO_LONG)
+        raise Unacceptable(refusals.NOTE_TOO_LONG)
     moved = _handled(
         turn.standing,
         turn.after,

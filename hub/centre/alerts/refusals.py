@@ -34,6 +34,14 @@ class Refused(AlertError):  # noqa: N818 - it names an answer, not a fault
     """The action is not possible, or not allowed, as the alert stands."""
 
 
+class NotAllowed(Refused):
+    """The person's roles do not grant this."""
+
+
+class Unacceptable(Refused):
+    """What the person wrote or chose cannot be accepted, however the alert stands."""
+
+
 class NotFound(AlertError):  # noqa: N818 - it names an answer, not a fault
     """There is no such alert for this person."""
 

@@ -1,0 +1,85 @@
+"""The API as an application of its own, which the web process mounts at /api/v1.
+
+    app.mount("/api/v1", make_api(Api(store, clock, desk, who=person_behind, changed=feed.nudge)))
+
+Its OpenAPI document is /api/v1/openapi.json.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.api import alerts, devices, gateways, homes, problems
+from hub.api.context import Api
+
+__all__ = ["Api", "make_api"]
+
+DESCRIPTION = """
+Alerts, residents, homes, devices and gateways of one municipality's centre.
+
+* Every request speaks for the person of its web session and sees what that person may see; the rest does not exist.
+* Every action on an alert names the `version` it is based on; a stale one is answered 409 with who did what.
+* Times are ISO 8601 in UTC, on the homes' clock. Texts for people come in Norwegian (`nb`) and English (`en`).
+* Errors are `application/problem+json` (RFC 9457), each with a sentence in both languages.
+"""
+
+TAGS = [
+    {"name": "alerts", "description": "Something a person must answer."},
+    {"name": "residents", "description": "People living in homes. Every look is audited."},
+    {"name": "journal", "description": "The append-only record of a home. Every look is audited."},
+    {
+        "name": "devices",
+        "description": "What is installed, what is known of it, and asking it for something.",
+    },
+    {"name": "gateways", "description": "The boxes in the homes, and how far their reports have come in."},
+    {"name": "registry", "description": "Everything registered, as one file."},
+    {"name": "me", "description": "Who asks."},
+]
+
+
+def make_api(api: Api) -> FastAPI:
+    """The application; it needs nothing but what `api` holds."""
+    app = FastAPI(
+        title="Trygghub",
+        version=_version(),
+        summary="JSON API of a trygghub centre",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.api = api
+    for part in (alerts, homes, devices, gateways):
+        app.include_router(part.router)
+    problems.install(app)
+    app.add_middleware(NeverStored)
+    return app
+
+
+class NeverStored:
+    """Nothing here may rest in a cache: it is about people. Pure ASGI: it wraps no body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the header to every answer that has none."""
+
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, mark)
+
+
+def _version() -> str:
+    try:
+        return version("trygghub")
+    except PackageNotFoundError:
+        return "0"
