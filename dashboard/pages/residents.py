@@ -77,10 +77,12 @@ async def _listed(session: AsyncSession, around: Frame, words: str, lang: Langua
     query = select(Resident, Home).where(col(Resident.home) == col(Home.id))
     if not around.scope.everywhere:
         query = query.where(col(Home.zone).in_(around.scope.zones) | col(Home.id).in_(around.scope.homes))
-    if words:
-        like = f"%{words.replace('%', '').replace('_', '')}%"
-        query = query.where(col(Resident.name).ilike(like) | col(Home.address).ilike(like))
-    found = (await session.exec(query.order_by(col(Resident.name)))).all()
+    # Databases fold case differently (SQLite only A to Z), so the words are compared here.
+    every = (await session.exec(query.order_by(col(Resident.name)))).all()
+    folded = words.casefold()
+    found = [
+        (resident, home) for resident, home in every if folded in f"{resident.name}\n{home.address}".casefold()
+    ]
     homes = {home.id for _, home in found}
     alarms = await _open_by_home(session, around.scope, homes)
     last = await _last_by_home(session, homes)

@@ -70,7 +70,9 @@ def people(start: int) -> list[Any]:
             parameters={"dose_time": "60 min"},
         ),
         *home("h2", "Lillegata 2", "nord", since, key_box="1905"),
-        Resident(id="solveig", home="h2", name="Solveig Ødegård", phone="+4755202020", body={"birth_year": 1941}),
+        Resident(
+            id="solveig", home="h2", name="Solveig Ødegård", phone="+4755202020", body={"birth_year": 1941}
+        ),
         *home("h3", "Fjordveien 3", "sor", since),
         Resident(id="olav", home="h3", name="Olav Nilsen", phone="+4755303030"),
         device("pendant-1", "h1", "pendant", "bthome_pendant", since, "Trygghetsalarm"),
@@ -91,9 +93,7 @@ def home(identity: str, address: str, zone: str, since: int, **body: str) -> lis
     ]
 
 
-def device(
-    identity: str, home: str, kind: str, type_: str, since: int, name: str, room: str = ""
-) -> Device:
+def device(identity: str, home: str, kind: str, type_: str, since: int, name: str, room: str = "") -> Device:
     """A device of a home."""
     link = "ble" if kind == "pendant" else "mqtt"
     return Device(
@@ -133,13 +133,22 @@ class Town:
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     async def hear(
-        self, kind: str, home: str = "h1", device: str = "pendant-1", *, ago: int = 0, lag: int = 0, **data: Any
+        self,
+        kind: str,
+        home: str = "h1",
+        device: str = "pendant-1",
+        *,
+        ago: int = 0,
+        lag: int = 0,
+        **data: Any,
     ) -> str:
         """Journal an event; gives its id. ago, lag: ms before now that it happened, ms until it was heard."""
         number = next(self.numbers)
         event, at = f"{device}:{number}", self.clock.now() - ago
         body = {"id": event, "kind": kind, "home": home, "device": device, "data": data}
-        await self.journal("event", body, event_id=event, home=home, device=device, kind=kind, at=at, heard=at + lag)
+        await self.journal(
+            "event", body, event_id=event, home=home, device=device, kind=kind, at=at, heard=at + lag
+        )
         return event
 
     async def journal(self, type_: str, body: dict[str, Any], **columns: Any) -> None:
@@ -161,7 +170,9 @@ class Town:
             session.add(entry)
             if home:
                 zone = (await session.get_one(Home, home)).zone
-                session.add(Change(at=now, subject="device", ref=str(columns.get("device")), home=home, zone=zone))
+                session.add(
+                    Change(at=now, subject="device", ref=str(columns.get("device")), home=home, zone=zone)
+                )
 
     async def state(self, device: str, home: str, name: str, value: str, ago: int = 0) -> None:
         """Set what is last known of a device."""
