@@ -8,13 +8,14 @@ from rules.decision import Decision
 from rules.homes import Home
 
 NAME = "catch-all"
+NO_ANSWER = "no rule answered it"
 _ASK = {
     "nb": "Ring {resident}, og dra dit hvis ingen svarer.",
     "en": "Call {resident}, and go there if nobody answers.",
 }
 
 
-def catch_all(home: Home, event: Event, reason: str) -> Decision:
+def catch_all(home: Home, event: Event) -> Decision:
     """The decision for one call for help. Its key is the device, so that two devices that call are two alerts."""
     words = CATALOGUE.spec(event.kind).words
     return Decision(
@@ -34,5 +35,5 @@ def catch_all(home: Home, event: Event, reason: str) -> Decision:
         chain="critical",
         life_safety=True,
         version=NAME,
-        reason=reason,
+        reason=NO_ANSWER,
     )

@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from heapq import heappop, heappush
-from itertools import count
 from math import inf
 from typing import Any
 
@@ -29,13 +27,16 @@ from rules.homes import DEFAULT_LATE, RECENT, Home, HomeSpec
 from rules.ids import Seen, id_order
 from rules.machines import Machine, Slot, machine_for
 from rules.machines.base import Act
-from rules.sentences import parameters_shown, spoken
 from rules.spans import say_span
+from rules.timers import Timers
+from rules.waiting import Waiting
 
 _KEEP_IDS: Millis = 2 * DEFAULT_LATE
 _HELP = frozenset(kind for kind, spec in CATALOGUE.facts.items() if spec.call_for_help)
 _ANSWERS: frozenset[Action] = frozenset(("raise", "repeat", "held"))
-_NO_ACTS: tuple[Act, ...] = ()
+
+
+_NOTHING: tuple[Act, ...] = ()
 
 
 class Engine:
@@ -57,9 +58,8 @@ class Engine:
         self._event: Event | None = None
         self._answered = False
         self._trying = False
-        self.timers: list[Any] = [(inf,)]
-        self.waiting: list[Any] = [(inf,)]
-        self.number = count()
+        self.timers = Timers()
+        self.waiting = Waiting()
         self.seen = Seen(_KEEP_IDS)
         self._use(book)
 
@@ -68,17 +68,21 @@ class Engine:
         self.book = book
         self.machines = [machine_for(rule, index, self) for index, rule in enumerate(book.rules.values())]
         self.by_name = {machine.rule.name: machine for machine in self.machines}
-        self._ranks = [book.ranks[machine.rule.name] for machine in self.machines]
         for machine in self.machines:
+            machine.rank = book.ranks[machine.rule.name]
             machine.holders = tuple(self.by_name[name] for name in machine.rule.held_by)
             machine.holds = tuple(m for m in self.machines if machine.rule.name in m.rule.held_by)
-        self._acts: dict[str, tuple[Act, ...]] = {}
+        self._acts: dict[str, tuple[Act, ...]] = dict.fromkeys(CATALOGUE.facts, _NOTHING)
         self._urgent: dict[str, tuple[tuple[Machine[Any], Act], ...]] = {}
         for machine in self.machines:
             for kind, act in machine.acts():
-                self._acts[kind] = (*self._acts.get(kind, ()), act)
+                self._acts[kind] = (*self._acts[kind], act)
                 if machine.latches and machine.rule.critical and self._urgent_lane:
                     self._urgent[kind] = (*self._urgent.get(kind, ()), (machine, act))
+        if self._catch_all:
+            for kind in _HELP:
+                self._acts[kind] = (self._hear, *self._acts[kind], self._see_answered)
+        self.urgent_kinds = frozenset((*self._urgent, *_HELP)) if self._urgent_lane else frozenset()
 
     # ---------------------------------------------------------------- what is told to the engine
 
@@ -101,25 +105,51 @@ class Engine:
         Everything due before it was heard comes first. An event id heard before counts once; a time in the future is
         taken as the time of hearing.
         """
+        return self.feed((event,))
+
+    def feed(self, events: Iterable[Event]) -> list[Decision]:
+        """Judge many events at once, as `observe` does one by one; what a replay runs on."""
         out = self._out = []
-        heard = event.heard
-        if self.timers[0][0] < heard or self.waiting[0][0] < heard:
-            self._settle(heard)
-        home = self.homes.get(event.home) or self.home(event.home)
-        if self.seen.again(home, event):
-            return out
-        if event.at > heard:
-            event = replace(event, at=heard)
-        if heard - event.at > (home.grace if not home.late else home.allowance(event.device)):
+        homes, acts, waiting, seen = self.homes, self._acts, self.waiting, self.seen
+        timers = self.timers.heap
+        young, old, turn_at = seen.young, seen.old, seen.turn_at
+        for event in events:
+            heard = event.heard
+            if timers[0][0] < heard or waiting.first < heard:
+                self._settle(heard)
+            try:
+                home, todo = homes[event.home], acts[event.kind]
+            except KeyError:  # a home not heard before, or a kind that no rule names
+                home, todo = self.home(event.home), acts.get(event.kind, _NOTHING)
+            if heard >= turn_at:
+                young, old, turn_at = seen.turn(heard)
+            event_id = event.id
+            if event_id in young or event_id in old:
+                if seen.again(home, event_id):
+                    continue
+            else:
+                young[event_id] = home
+            if home.grace or event.at != heard:
+                self._place(home, event)
+                continue
+            self._event = event
+            for act in todo:
+                act(home, event)
+        return out
+
+    def _place(self, home: Home, event: Event) -> None:
+        """Judge an event now, or let it wait for those before it, or mark it as late."""
+        lag = event.heard - event.at
+        if lag < 0:
+            event = replace(event, at=event.heard)
+        if lag > home.grace or (home.late and lag > home.allowance(event.device)):
             self._late(home, event)
         elif not home.grace:
             self._apply(home, event)
         else:
-            release = event.at + home.grace
-            heappush(self.waiting, (release, id_order(event.id), next(self.number), home, event))
-            if event.kind in self._urgent or (self._urgent_lane and event.kind in _HELP):
+            self.waiting.put(home, event)
+            if event.kind in self.urgent_kinds:
                 self._try(home, event)
-        return out
 
     def advance(self, now: Millis) -> list[Decision]:
         """Time has passed: everything due before `now` less the allowance happens, in order, at its own instant.
@@ -128,24 +158,26 @@ class Engine:
         when all that was heard before `now` has been observed; `next_due` says when there is something to do.
         """
         self._out = []
+        self.seen.clock_set(now)
         self._settle(now)
         return self._out
 
     def finish(self, until: Millis) -> list[Decision]:
         """Nothing more will be heard up to and including `until`: settle it all, allowances and all. For replays."""
         self._out = []
-        waiting, self.waiting = self.waiting, [(inf,)]
+        waiting, self.waiting = self.waiting, Waiting()
         for home in self.homes.values():
             home.grace = 0
-        for _, order, number, home, event in (each for each in waiting if each[0] != inf):
-            heappush(self.waiting, (event.at, order, number, home, event))
+        for event in waiting:
+            self.waiting.put(self.homes[event.home], event)
         self._arm()
         self._settle(until + 1)
         return self._out
 
     def next_due(self) -> Millis | None:
         """When to call `advance` next, in ms UTC of the wall clock; None if nothing waits."""
-        first = min(self.timers[0][0], self.waiting[0][0])
+        timer = self.timers.first()
+        first = min(inf if timer is None else timer, self.waiting.first)
         return None if first == inf else int(first) + 1
 
     def snapshot(self) -> dict[str, Any]:
@@ -170,60 +202,36 @@ class Engine:
 
     def _settle(self, before: Millis) -> None:
         """Let happen what is due before a moment: events and deadlines in one order, events first at one instant."""
-        timers, waiting = self.timers, self.waiting
+        timers, waiting, acts = self.timers.heap, self.waiting, self._acts
         while True:
-            timer, event_at = timers[0][0], waiting[0][0]
-            if event_at <= timer:
-                if event_at >= before:
+            first, timer = waiting.first, timers[0][0]
+            if first <= timer:
+                if first >= before:
                     return
-                _, _, _, home, event = heappop(waiting)
+                _, home, event = waiting.take()
                 if home.pending:
                     home.pending = [each for each in home.pending if each is not event]
-                self._apply(home, event)
+                self._event = event
+                for act in acts.get(event.kind, _NOTHING):
+                    act(home, event)
             else:
                 if timer >= before:
                     return
-                release, _, _, _, _, machine, home, slot = heappop(timers)
-                if slot.timer == release:
-                    self._come_due(machine, home, slot, release)
-
-    def _come_due(self, machine: Machine[Any], home: Home, slot: Slot, release: Millis) -> None:
-        """A timer came up. Where the state has moved on, so does the timer."""
-        slot.timer = None
-        due = machine.due(home, slot)
-        if due is None:
-            return
-        if due + home.grace > release:
-            self.schedule(machine, home, slot, due)
-            return
-        self._event = None
-        machine.fire(home, slot, due)
+                come = self.timers.take()
+                if come is not None:
+                    machine, home, slot, due = come
+                    self._event = None
+                    machine.fire(home, slot, due)
 
     def _apply(self, home: Home, event: Event) -> None:
         """Give an event to the rules that name its kind."""
         self._event = event
-        if event.kind in _HELP:
-            self._answered = False
-            for act in self._acts.get(event.kind, _NO_ACTS):
-                act(home, event)
-            if not self._answered:
-                self._unanswered(home, event)
-            return
-        for act in self._acts.get(event.kind, _NO_ACTS):
+        for act in self._acts.get(event.kind, _NOTHING):
             act(home, event)
 
     def schedule(self, machine: Machine[Any], home: Home, slot: Slot, due: Millis) -> None:
         """Look at a slot again when `due` has come; one entry a slot, unless it must come earlier."""
-        release = due + home.grace
-        if slot.timer is None or release < slot.timer:
-            slot.timer = release
-            rank = self._ranks[machine.index]
-            heappush(self.timers, (release, rank, slot.key, home.id, next(self.number), machine, home, slot))
-
-    @property
-    def urgent_kinds(self) -> frozenset[str]:
-        """Kinds that are acted on at arrival."""
-        return frozenset(self._urgent) | (_HELP if self._urgent_lane else frozenset())
+        self.timers.put(machine, home, slot, due)
 
     def watch_again(self) -> None:
         """Watch what the registry assigned and the state does not hold yet; then build the heap."""
@@ -234,7 +242,7 @@ class Engine:
 
     def _arm(self) -> None:
         """Build the heap of timers from the state."""
-        self.timers = [(inf,)]
+        self.timers = Timers()
         for home in self.homes.values():
             for machine in self.machines:
                 for slot in machine.slots(home):
@@ -270,9 +278,9 @@ class Engine:
                         self._event = each
                         act(home, each)
             home.slots[machine.index] = before
-        if not self._answered and event.kind in _HELP:
-            self._event = event
-            self._unanswered(home, event)
+        self._event = event
+        if event.kind in _HELP:
+            self._see_answered(home, event)
         self._trying = False
 
     def _late(self, home: Home, event: Event) -> None:
@@ -285,15 +293,19 @@ class Engine:
                      kind=event.kind, at=event.at, lag=event.heard - event.at, because=(event.id,), reason=reason)
         )  # fmt: skip
         for machine in self.machines:
-            if event.kind in machine.rule.kinds:
+            if event.kind in machine.kinds:
                 machine.late(home, event)
-        if event.kind in _HELP and not self._answered:
-            self._unanswered(home, event, reason)
+        if event.kind in _HELP:
+            self._see_answered(home, event)
 
-    def _unanswered(self, home: Home, event: Event, reason: str = "no rule answered it") -> None:
-        """A call for help without a rule: raise it in the catalogue's own words (promise 5)."""
-        if self._catch_all:
-            self._take(home, catch_all(home, event, reason))
+    def _hear(self, home: Home, event: Event) -> None:  # noqa: ARG002  an act like those of the machines
+        """A call for help: see whether the rules that follow answer it."""
+        self._answered = False
+
+    def _see_answered(self, home: Home, event: Event) -> None:
+        """A call for help that no rule answered is raised in the catalogue's own words (promise 5)."""
+        if self._catch_all and not self._answered:
+            self._take(home, catch_all(home, event))
 
     # ---------------------------------------------------------------- decisions
 
@@ -310,18 +322,29 @@ class Engine:
     ) -> None:
         """Take a machine's decision down."""
         rule, event = machine.rule, self._event
-        kind = rule.events[0] if event is None or event.kind not in rule.kinds else event.kind
-        staff_action = spoken(machine, rule.action, home, slot, at, None)
-        self._take(
-            home,
-            Decision(
-                action=action, rule=rule.name, key=slot.key, home=home.id, device=slot.device, kind=kind, at=at,
-                lag=0 if event is None else event.heard - event.at, because=because, says=says,
-                plain=rule.alert.plain, staff_action=staff_action, urgency=rule.urgency, queue=rule.queue,
-                chain=rule.chain, life_safety=rule.life_safety, params=parameters_shown(machine, home, slot),
-                version=rule.meaning, reason=reason,
-            ),
-        )  # fmt: skip
+        kind = event.kind if event is not None and event.kind in machine.kinds else rule.events[0]
+        decision = Decision(
+            action=action,
+            rule=rule.name,
+            key=slot.key,
+            home=home.id,
+            device=slot.device,
+            kind=kind,
+            at=at,
+            lag=0 if event is None else event.heard - event.at,
+            because=because,
+            says=says,
+            plain=rule.alert.plain,
+            staff_action=machine.staff_action.say(home, slot, at, None),
+            urgency=rule.urgency,
+            queue=rule.queue,
+            chain=rule.chain,
+            life_safety=rule.life_safety,
+            params=machine.numbers.here(home, slot),
+            version=machine.version,
+            reason=reason,
+        )
+        self._take(home, decision)
 
     def _take(self, home: Home, decision: Decision) -> None:
         """Pass a decision on, once."""
@@ -336,7 +359,10 @@ class Engine:
         elif home.told and decision.identity in home.told:
             del home.told[decision.identity]
             return
-        recent = home.recent.setdefault((decision.rule, decision.key), deque(maxlen=RECENT))
+        place = (decision.rule, decision.key)
+        recent = home.recent.get(place)
+        if recent is None:
+            recent = home.recent[place] = deque(maxlen=RECENT)
         recent.append((decision.at, decision.action, decision.reason))
         self._out.append(decision)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from drivers.events import Event, Millis
+from drivers.events import Millis
 from rules.homes import Home
 
 IdOrder: TypeAlias = tuple[int, int, str]
@@ -30,27 +30,30 @@ class Seen:
         self.old: dict[object, Home] = {}
         self.turn_at: Millis = 0
 
-    def again(self, home: Home, event: Event) -> bool:
-        """Whether this event was heard before; remembers it."""
-        event_id, heard = event.id, event.heard
-        if not self.turn_at - 3 * self.keep <= heard < self.turn_at:
-            self._turn(heard)
-        young = self.young
-        known = young.get(event_id) or self.old.get(event_id)
+    def again(self, home: Home, event_id: str) -> bool:
+        """Whether this home has sent this id before; remembers it."""
+        known = self.young.get(event_id) or self.old.get(event_id)
         if known is None:
-            young[event_id] = home
+            self.young[event_id] = home
             return False
         if known is home:
             return True
         both = (home.id, event_id)
-        if both in young or both in self.old:
+        if both in self.young or both in self.old:
             return True
-        young[both] = home
+        self.young[both] = home
         return False
 
-    def _turn(self, heard: Millis) -> None:
+    def turn(self, heard: Millis) -> tuple[dict[object, Home], dict[object, Home], Millis]:
+        """Let the elder generation fall away; gives the younger, the elder and the time of the next turn."""
         self.old, self.young = self.young, {}
         self.turn_at = heard + self.keep
+        return self.young, self.old, self.turn_at
+
+    def clock_set(self, now: Millis) -> None:
+        """A clock that was set back must not keep ids for the time it was ahead."""
+        if self.turn_at - now > 2 * self.keep:
+            self.turn(now)
 
     def pack(self) -> list[list[str]]:
         """[home, id] of everything remembered."""

@@ -1,12 +1,13 @@
-"""From a rule's sentence and a home's facts to words people read."""
+"""From a rule's sentence and a home's facts to words people read. Compiled once a rule; what is fixed is said once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Millis
+from rules.book import Form
 from rules.homes import Home
 from rules.language.texts import Sentence
 from rules.language.types import Setting
@@ -18,42 +19,88 @@ if TYPE_CHECKING:
 
 LANGUAGES: tuple[Language, Language] = ("nb", "en")
 
-
-def spoken(
-    machine: Machine[Any], sentence: Sentence, home: Home, slot: Slot, at: Millis, value: object
-) -> Mapping[str, str]:
-    """A sentence in both languages."""
-    texts: dict[str, str] = {}
-    for language in LANGUAGES:
-        values = {name: _value(machine, name, home, slot, at, value, language) for name in sentence.names}
-        texts[language] = sentence.say(language, values)
-    return texts
+Word: TypeAlias = "Callable[[Home, Slot, Millis, object], str]"
+"""What stands in one pair of braces, for a home, a slot, an instant and the state's value."""
 
 
-def _value(
-    machine: Machine[Any], name: str, home: Home, slot: Slot, at: Millis, value: object, language: Language
-) -> str:
+class Speaker:
+    """Says one sentence of one rule in both languages."""
+
+    def __init__(self, machine: Machine[Any], sentence: Sentence) -> None:
+        self.nb = _compile(machine, sentence.nb, "nb")
+        self.en = _compile(machine, sentence.en, "en")
+        fixed = not (self.nb[1::2] or self.en[1::2])
+        self.always = {"nb": self.nb[0], "en": self.en[0]} if fixed else None
+
+    def say(self, home: Home, slot: Slot, at: Millis, value: object) -> Mapping[str, str]:
+        """The sentence as it is here and now."""
+        if self.always is not None:
+            return self.always
+        return {"nb": _join(self.nb, home, slot, at, value), "en": _join(self.en, home, slot, at, value)}
+
+
+def _compile(machine: Machine[Any], parts: tuple[str, ...], language: Language) -> tuple[Any, ...]:
+    """Texts and words in turn, beginning and ending with a text; words that never change become text."""
+    made: list[Any] = [parts[0]]
+    for name, text in zip(parts[1::2], parts[2::2], strict=True):
+        word = _word(machine, name, language)
+        if isinstance(word, str):
+            made[-1] += word + text
+        else:
+            made += (word, text)
+    return tuple(made)
+
+
+def _join(parts: tuple[Any, ...], home: Home, slot: Slot, at: Millis, value: object) -> str:
+    """Unknown words are question marks; what an event left out leaves no gap."""
+    text: str = parts[0]
+    gap = False
+    for word, following in zip(parts[1::2], parts[2::2], strict=True):
+        said = word(home, slot, at, value)
+        gap = gap or not said
+        text += said + following
+    return " ".join(text.split()).rstrip(":, ") if gap else text
+
+
+def _word(machine: Machine[Any], name: str, language: Language) -> Word | str:
     rule = machine.rule
     match name:
-        case "resident":
-            return home.name
-        case "device":
-            return home.device_name(slot.device)
-        case "home":
-            return home.id
-        case "time":
-            return say_time(at, home.tz)
-        case "value":
-            return _state_text(machine, value, language)
         case "for" | "within":
-            return _setting_text(machine, home, slot, rule.wait, language)
+            return _setting_word(machine, rule.wait, language)
         case "times":
-            return _setting_text(machine, home, slot, rule.count, language)
+            return _setting_word(machine, rule.count, language)
         case "between.from" | "between.to" if rule.window:
-            return _setting_text(machine, home, slot, rule.window[name == "between.to"], language)
+            return _setting_word(machine, rule.window[name == "between.to"], language)
+        case "value":
+            return lambda _home, _slot, _at, value: _state_text(machine, value, language)
     if name.startswith("resident."):
-        return _parameter_text(home, name.removeprefix("resident."), language)
-    return (slot.words or {}).get(name, "?")
+        parameter = name.removeprefix("resident.")
+        return lambda home, _slot, _at, _value: parameter_text(home, parameter, language)
+    return _PLAIN.get(name) or (lambda _home, slot, _at, _value: (slot.words or {}).get(name, "?"))
+
+
+_PLAIN: Mapping[str, Word] = {
+    "resident": lambda home, _slot, _at, _value: home.name,
+    "device": lambda home, slot, _at, _value: home.device_name(slot.device),
+    "home": lambda home, _slot, _at, _value: home.id,
+    "time": lambda home, _slot, at, _value: say_time(at, home.tz),
+}
+
+
+def _setting_word(machine: Machine[Any], setting: Setting | None, language: Language) -> Word | str:
+    if setting is None or setting.fixed:
+        return _setting_text(setting, setting.value if setting else None, language)
+    return lambda home, slot, _at, _value: _setting_text(
+        setting, machine.setting(home, slot, setting), language
+    )
+
+
+def _setting_text(setting: Setting | None, value: Any, language: Language) -> str:
+    if setting is None or value is None:
+        return "?"
+    if setting.type == "duration":
+        return say_span(int(value), language)
+    return say_clock(int(value)) if setting.type == "clock" else _plain(value, language)
 
 
 def _state_text(machine: Machine[Any], value: object, language: Language) -> str:
@@ -64,18 +111,8 @@ def _state_text(machine: Machine[Any], value: object, language: Language) -> str
     return _plain(value, language)
 
 
-def _setting_text(
-    machine: Machine[Any], home: Home, slot: Slot, setting: Setting | None, language: Language
-) -> str:
-    value = machine.setting(home, slot, setting)
-    if setting is None or value is None:
-        return "?"
-    if setting.type == "duration":
-        return say_span(int(value), language)
-    return say_clock(int(value)) if setting.type == "clock" else _plain(value, language)
-
-
-def _parameter_text(home: Home, name: str, language: Language) -> str:
+def parameter_text(home: Home, name: str, language: Language) -> str:
+    """A resident's parameter as people read it."""
     value = home.parameters.get(name, home.spec.resident.get(name))
     if isinstance(value, int) and not isinstance(value, bool):
         kind = home.parameter_types.get(name)
@@ -112,16 +149,27 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**14
 
 
-def parameters_shown(machine: Machine[Any], home: Home, slot: Slot) -> dict[str, Any]:
-    """The numbers a decision rests on, by the rule's own words: {"for": "10 min", "resident.pulse_high": 120}."""
-    rule = machine.rule
-    shown: dict[str, Any] = {}
-    wait = "for" if rule.form.value in ("while", "missing … for") else "within"
-    for word, setting in ((wait, rule.wait), ("times", rule.count), ("at most once per", rule.at_most)):
-        if setting is not None:
-            shown[word] = _setting_text(machine, home, slot, setting, "en")
-    if rule.window:
-        shown["between"] = [_setting_text(machine, home, slot, each, "en") for each in rule.window]
-    for name in sorted(rule.parameters):
-        shown[f"resident.{name}"] = _parameter_text(home, name, "en")
-    return shown
+class Numbers:
+    """What a rule's decisions rest on, by its own words: {"for": "10 min", "resident.pulse_high": "120"}."""
+
+    def __init__(self, machine: Machine[Any]) -> None:
+        rule = machine.rule
+        wait = "for" if rule.form in (Form.LASTING, Form.SILENCE) else "within"
+        words = [(wait, rule.wait), ("times", rule.count), ("at most once per", rule.at_most)]
+        if rule.window:
+            words += [("from", rule.window[0]), ("to", rule.window[1])]
+        made = [(word, _setting_word(machine, each, "en")) for word, each in words if each is not None]
+        self.fixed = {word: text for word, text in made if isinstance(text, str)}
+        self.asked = [(word, ask) for word, ask in made if not isinstance(ask, str)]
+        self.parameters = sorted(rule.parameters)
+
+    def here(self, home: Home, slot: Slot) -> Mapping[str, str]:
+        """The numbers as they are in a home."""
+        if not self.asked and not self.parameters:
+            return self.fixed
+        shown = dict(self.fixed)
+        for word, ask in self.asked:
+            shown[word] = ask(home, slot, 0, None)
+        for name in self.parameters:
+            shown[f"resident.{name}"] = parameter_text(home, name, "en")
+        return shown

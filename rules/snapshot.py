@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from heapq import heappush
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from drivers.events import Event
 from rules.homes import RECENT, Home
-from rules.ids import id_order
 
 if TYPE_CHECKING:
     from rules.engine import Engine
@@ -31,9 +28,7 @@ def pack(engine: Engine) -> dict[str, Any]:
         "rules": {machine.rule.name: machine.rule.meaning for machine in engine.machines},
         "homes": {home.id: _pack_home(engine, home) for home in engine.homes.values()},
         "seen": engine.seen.pack(),
-        "waiting": [
-            _pack_event(entry[-1]) for entry in sorted(engine.waiting[:], key=_by_place) if entry[0] != inf
-        ],
+        "waiting": [_pack_event(event) for event in engine.waiting],
     }
 
 
@@ -63,8 +58,7 @@ def _unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
         home = engine.home(event.home)
         if event.kind in engine.urgent_kinds:
             home.pending.append(event)
-        place = (event.at + home.grace, id_order(event.id), next(engine.number), home, event)
-        heappush(engine.waiting, place)
+        engine.waiting.put(home, event)
     engine.watch_again()
 
 
@@ -101,7 +95,3 @@ def _pack_event(event: Event) -> list[Any]:
 
 def _unpack_event(packed: list[Any]) -> Event:
     return Event(*packed)
-
-
-def _by_place(entry: Any) -> Any:
-    return entry[:3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,6 +12,9 @@ from rules.problems import Wrong, nearest
 
 Sample: TypeAlias = float | int | str | None
 """What a state is now: a number, a word, or None where it is unknown."""
+
+_LARGEST = 1e15
+"""Beyond it, and for what is no number at all, a reading is unknown."""
 
 _ANY = tuple(
     f"any.{name}" for name in ("heartbeat", "battery", "battery_low", "tamper", "fault", "recovered")
@@ -28,22 +31,36 @@ class Source:
     required: bool
     number: bool
 
-    def read(self, event: Event) -> Sample:
-        """The value this event gives the state; None where it says nothing that can be used."""
-        if not self.field:
-            return self.word
-        value = event.data.get(self.field)
-        if isinstance(value, bool):
-            return None if self.number else ("yes" if value else "no")
-        if isinstance(value, str):
-            return None if self.number else value
-        if self.number and isinstance(value, int | float) and math.isfinite(value) and abs(value) < 1e15:
-            return value
-        return None
+    def reader(self) -> Callable[[Event], Sample]:
+        """The value an event gives the state; None where it says nothing that can be used."""
+        word, field = self.word, self.field
+        if not field:
+            return lambda _: word
+        return _number_reader(field) if self.number else _word_reader(field)
 
     def silent(self, event: Event) -> bool:
         """Whether the event leaves the state as it was, because an optional field is absent."""
         return bool(self.field) and not self.required and self.field not in event.data
+
+
+def _number_reader(field: str) -> Callable[[Event], Sample]:
+    def read(event: Event) -> Sample:
+        value = event.data.get(field)
+        if (type(value) is int or type(value) is float) and -_LARGEST < value < _LARGEST:
+            return value
+        return None
+
+    return read
+
+
+def _word_reader(field: str) -> Callable[[Event], Sample]:
+    def read(event: Event) -> Sample:
+        value = event.data.get(field)
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return value if isinstance(value, str) else None
+
+    return read
 
 
 def kinds_of(word: str) -> tuple[str, ...]:

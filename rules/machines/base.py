@@ -14,7 +14,7 @@ from rules.decision import Action
 from rules.homes import Home
 from rules.language.types import Setting
 from rules.local_time import within_times
-from rules.sentences import field_text, spoken
+from rules.sentences import Numbers, Speaker, field_text
 from rules.spans import say_span
 
 Act: TypeAlias = Callable[[Home, Event], None]
@@ -42,7 +42,7 @@ class Slot:
 
     def __init__(self, key: str, device: str = "") -> None:
         self.key = key
-        self.device = device
+        self.device: str = device
         self.alert: Told | None = None
         self.raised: Millis | None = None
         self.held: Millis | None = None
@@ -122,6 +122,13 @@ class Machine(Generic[S]):
         self.holders: tuple[Machine[Any], ...] = ()
         self.holds: tuple[Machine[Any], ...] = ()
         self.optional = bool(rule.parameters)
+        self.wait: Millis | None = rule.wait.value if rule.wait is not None and rule.wait.fixed else None
+        self.rank = 0
+        self.version = rule.meaning
+        self.kinds = rule.kinds
+        self.alert = Speaker(self, rule.alert)
+        self.staff_action = Speaker(self, rule.action)
+        self.numbers = Numbers(self)
         self.captures = frozenset(
             name
             for name in rule.alert.names | rule.action.names
@@ -257,7 +264,7 @@ class Machine(Generic[S]):
             return Outcome.STOPPED
         slot.raised = at
         slot.held = None
-        says = self.says(home, slot, at, value)
+        says = self.alert.say(home, slot, at, value)
         slot.alert = Told(at, because, says)
         self.desk.emit(self, home, slot, "raise", at, because, says)
         return Outcome.RAISED
@@ -267,13 +274,13 @@ class Machine(Generic[S]):
     ) -> None:
         """A match that does not raise anew: more evidence for an open alert, else kept back with its reason."""
         action: Action = "repeat" if self.latches else "held"
-        self.desk.emit(self, home, slot, action, at, because, self.says(home, slot, at, value), reason)
+        self.desk.emit(self, home, slot, action, at, because, self.alert.say(home, slot, at, value), reason)
 
     def _held(
         self, home: Home, slot: S, at: Millis, because: tuple[str, ...], value: object, reason: str
     ) -> None:
         slot.held = at
-        self.desk.emit(self, home, slot, "held", at, because, self.says(home, slot, at, value), reason)
+        self.desk.emit(self, home, slot, "held", at, because, self.alert.say(home, slot, at, value), reason)
 
     def clear(self, home: Home, slot: S, at: Millis, because: tuple[str, ...], reason: str) -> None:
         """The alert is over; whatever it held back begins its wait anew."""
@@ -308,7 +315,3 @@ class Machine(Generic[S]):
         if slot.alert is not None:
             slot.alert = None
             self.free(home, at)
-
-    def says(self, home: Home, slot: S, at: Millis, value: object) -> Mapping[str, str]:
-        """The alert's sentence in both languages."""
-        return spoken(self, self.rule.alert, home, slot, at, value)

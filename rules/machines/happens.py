@@ -73,6 +73,6 @@ class Happens(AtOnce[HeldBack]):
         key = self.key(home, event) if self.keyed else home.id
         slot = self.slot_type(key, event.device)
         slot.words = self.capture(home, event)
-        says = self.says(home, slot, event.at, event.data.get("value"))
+        says = self.alert.say(home, slot, event.at, event.data.get("value"))
         reason = f"came in {say_span(event.heard - event.at)} late"
         self.desk.emit(self, home, slot, "raise", event.at, (event.id,), says, reason)

@@ -68,25 +68,27 @@ class Lasting(Machine[Since]):
 
     def _sampler(self, source: Source) -> Act:
         """A function for the events of one source, with everything it needs bound."""
-        fixed, mean, optional, index = source.word or None, self.rule.mean, self.optional, self.index
-        keyed, read, silent, find = self.keyed, source.read, source.silent, self.slot
-        test, until = self.condition.test, self.rule.until
+        index, find, read, silent = self.index, self.slot, source.reader(), source.silent
+        test, until, mean, optional = self.condition.test, self.rule.until, self.rule.mean, self.optional
+        per_device, name = self.rule.per == "device" and not self.rule.same, self.rule.name
 
         def sampled(home: Home, event: Event) -> None:
-            if optional and self.off(home):
+            if optional and name in home.off:
                 return
-            value: Any = fixed
+            value: Any = read(event)
+            try:
+                slot: Since | None = home.slots[index][event.device] if per_device else home.slots[index]
+            except (KeyError, TypeError):
+                slot = None
+            if slot is None:  # the first of this device, or of this home
+                slot = find(home, event)
             if value is None:
-                if silent(event):
-                    return
-                value = read(event)
-            slot: Since = (home.slots[index] if not keyed else None) or find(home, event)
-            if mean is not None and value is not None:
+                if not silent(event):
+                    self._unknown(slot)
+                return
+            if mean is not None:
                 value = self._mean(home, slot, event.at, value)
             slot.value = value
-            if value is None:
-                self._unknown(slot)
-                return
             try:
                 true = test(value, home.parameters)
             except (ArithmeticError, TypeError, ValueError, LookupError):
@@ -100,14 +102,17 @@ class Lasting(Machine[Since]):
         return sampled
 
     def _sampler_of_several(self, sources: list[tuple[int, Source]]) -> Act:
+        """The same for a condition over several states: it is asked of what each was last."""
+        readers = [(place, source.reader(), source.silent) for place, source in sources]
+
         def sampled(home: Home, event: Event) -> None:
             if self.off(home):
                 return
             slot = self.slot(home, event)
             states = slot.states = slot.states or [None] * len(self.states)
-            for place, source in sources:
-                if not source.silent(event):
-                    states[place] = source.read(event)
+            for place, read, silent in readers:
+                if not silent(event):
+                    states[place] = read(event)
             slot.value = states[0]
             true = self.condition.holds(states, home.parameters)
             if true is None:

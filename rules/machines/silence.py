@@ -67,32 +67,40 @@ class Silence(Watch[Heard]):
 
     def acts(self) -> Iterator[tuple[str, Act]]:
         """Every sign of life."""
-        act = self.device_spoke if self.rule.per == "device" else self.spoke
+        act = self._by_device() if self.rule.per == "device" else self._by_home()
         for kind in self.rule.events:
             yield kind, act
 
-    def spoke(self, home: Home, event: Event) -> None:
-        """Any device of the home spoke."""
-        slot = home.slots[self.index]
-        if slot is None:
-            slot = self.make(home, home.id, event.device)
-        if event.at >= slot.last:
-            slot.last = event.at
-            slot.last_id = event.id
-        if slot.timer is None:
-            self._wake(home, slot, event)
+    def _by_home(self) -> Act:
+        index, wake = self.index, self._wake
 
-    def device_spoke(self, home: Home, event: Event) -> None:
-        """One device spoke."""
-        slots = home.slots[self.index]
-        slot = slots.get(event.device) if slots else None
-        if slot is None:
-            slot = self.make(home, event.device, event.device)
-        if event.at >= slot.last:
-            slot.last = event.at
-            slot.last_id = event.id
-        if slot.timer is None:
-            self._wake(home, slot, event)
+        def spoke(home: Home, event: Event) -> None:
+            slot = home.slots[index]
+            if slot is None:
+                slot = self.make(home, home.id, event.device)
+            if event.at >= slot.last:
+                slot.last = event.at
+                slot.last_id = event.id
+            if slot.timer is None:
+                wake(home, slot, event)
+
+        return spoke
+
+    def _by_device(self) -> Act:
+        index, wake = self.index, self._wake
+
+        def spoke(home: Home, event: Event) -> None:
+            try:
+                slot = home.slots[index][event.device]
+            except (KeyError, TypeError):  # the first of this device, or of this home
+                slot = self.make(home, event.device, event.device)
+            if event.at >= slot.last:
+                slot.last = event.at
+                slot.last_id = event.id
+            if slot.timer is None:
+                wake(home, slot, event)
+
+        return spoke
 
     def _wake(self, home: Home, slot: Heard, event: Event) -> None:
         """It was silent, held back, or is new: the wait begins anew."""
@@ -111,11 +119,17 @@ class Silence(Watch[Heard]):
 
     def due(self, home: Home, slot: Heard) -> Millis | None:
         """The last sign of life (or the moment it was let go) plus T."""
-        if slot.alert is not None or slot.held is not None or self.off(home):
+        if slot.alert is not None or slot.held is not None:
             return None
-        wait = self.setting(home, slot, self.rule.wait)
+        wait = self.wait if self.wait is not None else self._own_wait(home, slot)
         last = slot.last
-        return None if wait is None else int(max(last, slot.rearmed or last) + wait)
+        if slot.rearmed is not None and slot.rearmed > last:
+            last = slot.rearmed
+        return None if wait is None else last + wait
+
+    def _own_wait(self, home: Home, slot: Heard) -> Millis | None:
+        wait = None if self.off(home) else self.setting(home, slot, self.rule.wait)
+        return None if wait is None else int(wait)
 
     def fire(self, home: Home, slot: Heard, at: Millis) -> None:
         """Nothing came."""
