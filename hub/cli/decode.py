@@ -4,7 +4,8 @@
 
 Each line of standard input is one frame: `{"hex": "…"}` or `{"topic": "…", "payload": …}`, perhaps with `at`,
 `address`, `characteristic`, `key` (hex), `home`, `device`, `retained`, `settings`. Each event becomes one line,
-and so does everything that was wrong; a bad line never stops the rest. What a decoder remembers (counters,
+and so does everything that was wrong; a bad line never stops the rest. A line that says nothing new prints nothing
+(on a terminal, a note says so). What a decoder remembers (counters,
 half-received blocks) carries over the lines of one run, by address.
 """
 
@@ -14,7 +15,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -45,11 +46,15 @@ class BadLine(ValueError):  # noqa: N818  it names the line
 
 @dataclass(slots=True)
 class Decoding:
-    """One run: a device type, the clock for lines without a time, and the units met so far."""
+    """One run: a device type, the clock for lines without a time, and the units met so far.
+
+    note: told of lines that are read well and say nothing, which print nothing.
+    """
 
     type: DeviceType
     clock: Clock
     units: dict[str, Unit] = field(default_factory=dict)
+    note: Callable[[str], object] = str
 
     def lines(self, raw: Iterable[bytes | None]) -> Iterator[dict[str, Any]]:
         """Decode lines (None: a line that was too long) into what is to be printed."""
@@ -68,6 +73,8 @@ class Decoding:
         heard = parse_time(asked["at"]) if "at" in asked else self.clock.now()
         frame = self._frame(asked, heard)
         found = list(self.type.decode(frame, self._unit(asked, frame.address)))
+        if not found:
+            self.note(f"line {number}: nothing new in it (a repetition, or the first part of a block)")
         return [
             self._told(one, asked, heard, f"{number}-{place}") for place, one in enumerate(found, start=1)
         ]
@@ -126,7 +133,10 @@ def run(args: argparse.Namespace) -> int:
         type_ = device_type(args.type)
     except UnknownDeviceType as wrong:
         raise Refused(str(wrong)) from None
-    for told in Decoding(type_, clock_from_environment()).lines(_bounded(sys.stdin.buffer)):
+    decoding = Decoding(type_, clock_from_environment())
+    if sys.stderr.isatty():
+        decoding.note = lambda sentence: sys.stderr.write(sentence + "\n")
+    for told in decoding.lines(_bounded(sys.stdin.buffer)):
         sys.stdout.write(json.dumps(told, ensure_ascii=True) + "\n")
         sys.stdout.flush()
     return OK

@@ -151,3 +151,11 @@ def test_short_uuids_are_written_out() -> None:
             assert decode._channel(type_, uuid.upper()) == uuid
             assert decode._channel(type_, "0x" + uuid[4:8]) == uuid or not uuid.startswith("0000")
     assert decode._channel(device_type("native_lock"), "") == "event"
+
+
+def test_a_person_at_a_terminal_is_told_of_a_line_that_says_nothing_new() -> None:
+    """The first half of a block prints nothing, which must not look like a fault."""
+    notes: list[str] = []
+    run = decode.Decoding(device_type("espa_nurse_call"), ManualClock(0), note=notes.append)
+    assert list(run.lines([b'{"hex": "0131 0231 1F"}'])) == []
+    assert notes == ["line 1: nothing new in it (a repetition, or the first part of a block)"]
