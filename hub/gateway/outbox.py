@@ -154,8 +154,8 @@ def take(db: sqlite3.Connection, lane: LaneName, after: int) -> Entries | None:
     the centre sees it by the numbers and says so.
     """
     rows = _numbered(db, lane, after)
-    if lane == "telemetry" and len(rows) < MAX_BATCH:
-        _number_telemetry(db)
+    if lane == "telemetry" and len(rows) <= MAX_BATCH:
+        _number_telemetry(db, MAX_BATCH + 1 - len(rows))
         rows = _numbered(db, lane, after)
     chosen = _fitting(rows)
     if not chosen:
@@ -204,11 +204,14 @@ def _numbered(db: sqlite3.Connection, lane: LaneName, after: int) -> list[tuple[
     ).fetchall()
 
 
-def _number_telemetry(db: sqlite3.Connection) -> None:
-    """Number the telemetry of about one batch, now that it is about to be sent and cannot be evicted any more."""
+def _number_telemetry(db: sqlite3.Connection, most: int) -> None:
+    """Number so much telemetry, now that it is about to be sent and cannot be evicted any more.
+
+    One more than a batch holds, so that `more` says whether a backlog is left.
+    """
     free = db.execute(
         "SELECT seq FROM journal WHERE lane = 'telemetry' AND number IS NULL ORDER BY seq LIMIT ?",
-        (MAX_BATCH,),
+        (most,),
     ).fetchall()
     for (seq,) in free:
         db.execute("UPDATE journal SET number = ? WHERE seq = ?", (next_number(db, "telemetry"), seq))

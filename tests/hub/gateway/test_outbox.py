@@ -82,6 +82,19 @@ def test_telemetry_is_numbered_when_it_is_sent(db: sqlite3.Connection) -> None:
     assert upkeep.evict_telemetry(db, 100) == 0
 
 
+def test_a_backlog_of_telemetry_says_that_more_follows(db: sqlite3.Connection) -> None:
+    """After a long outage every batch but the last says so; the rest does not wait for something new to happen."""
+    for number in range(2 * MAX_BATCH + 1):
+        journal.append(db, line("telemetry", str(number)))
+    first = outbox.take(db, "telemetry", 0)
+    assert first is not None
+    second = outbox.take(db, "telemetry", first.last)
+    assert second is not None
+    third = outbox.take(db, "telemetry", second.last)
+    assert third is not None
+    assert [one.more for one in (first, second, third)] == [True, True, False]
+
+
 def test_repeating_a_batch_repeats_its_numbers(db: sqlite3.Connection) -> None:
     """The same entries go up under the same numbers, however often."""
     for lane in LANES:
