@@ -9,47 +9,30 @@ an empty read, opening drops what was sent before.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
-
-import serialx
 
 from drivers.device_type import Outgoing
 from drivers.events import Frame, Millis
 from drivers.links.back_off import BackOff
 from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState
+from drivers.links.serial_port import SerialPort, open_port
 from drivers.links.serial_settings import LineSettings, unit_of
 from drivers.protocols.line import Answer, Failed, Heard, LineMachine, Out, Sent, Write, count
 
 log = logging.getLogger(__name__)
 
-READ_SIZE: Final = 4096
-MAX_UNWRITTEN: Final = 65_536
-"""Bytes the device may leave unread; beyond that it has stopped reading and the line is closed."""
 MAX_UNRECORDED: Final = 256
 """Frames on their way to the journal; beyond that the port is not read until some have arrived."""
-OPEN_WITHIN: Final = 15.0
-CLOSE_WITHIN: Final = 2.0
+SETTLE_WITHIN: Final = 2.0
 HAND_OVER_WITHIN: Final = 30.0
 """Seconds for the device to take a message, where its answer is not waited for longer."""
 LOOK_EVERY: Final = 1.0
 BAD_WINDOW: Final = 60.0
 BAD_SHARE: Final = 0.05
 BAD_LEAST: Final = 3
-
-
-@dataclass(slots=True)
-class _Port:
-    """One opening of the port, with everything that must not outlive it."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    timer: asyncio.TimerHandle | None = None
-    lost: str = ""
 
 
 class SerialLink:
@@ -79,7 +62,8 @@ class SerialLink:
         self._back_off = back_off or BackOff()
         self._life_every = life_every
         self._on_change = on_change
-        self._port: _Port | None = None
+        self._port: SerialPort | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._state: LinkState = "configured"
         self._reason = ""
         self._since = now()
@@ -135,7 +119,7 @@ class SerialLink:
         """Open the port and serve it until it is lost; say why it was."""
         self._become("opening", self._reason)
         try:
-            port = await self._open()
+            port = await open_port(self.name, self._url, self._line)
         except LinkDown as down:
             count(self._counters, "failed_opens")
             return down.reason
@@ -149,36 +133,17 @@ class SerialLink:
         finally:
             self._port = None
             self._do(self._machine.stop, port.lost or "the line went down")
-            await _close(port)
+            if self._timer is not None:
+                self._timer.cancel()
+            await port.close()
 
-    async def _open(self) -> _Port:
-        line = self._line
-        try:
-            async with asyncio.timeout(OPEN_WITHIN):
-                reader, writer = await serialx.open_serial_connection(
-                    url=self._url,
-                    baudrate=line.baud,
-                    byte_size=line.bits,
-                    parity=line.parity,
-                    stopbits=line.stop,
-                )
-        except TimeoutError:
-            raise LinkDown(f"{self.name} did not open within {OPEN_WITHIN:g} s") from None
-        except FileNotFoundError:
-            raise LinkDown(f"{self.name} is not there") from None
-        except Exception as wrong:
-            raise LinkDown(f"{self.name} could not be opened: {wrong}") from wrong
-        return _Port(reader, writer)
-
-    async def _read(self, port: _Port) -> str:
+    async def _read(self, port: SerialPort) -> str:
         while True:
             await self._room.wait()
             try:
-                data = await port.reader.read(READ_SIZE)
-            except OSError as wrong:
-                return port.lost or f"{self.name} was unplugged: {wrong.strerror or wrong}"
-            if not data:
-                return port.lost or f"{self.name} was closed by the other side"
+                data = await port.read()
+            except LinkDown as down:
+                return down.reason
             count(self._counters, "bytes", len(data))
             self._do(self._machine.feed, data, self._clock())
 
@@ -201,23 +166,15 @@ class SerialLink:
 
     def _carry_out(self, one: Out) -> None:
         if isinstance(one, Write):
-            self._write(one.data)
+            self._write(one)
         elif isinstance(one, Heard):
             self._heard(one)
         else:
             self._sent(one)
 
-    def _write(self, data: bytes) -> None:
-        port = self._port
-        if port is None or port.lost:
-            return
-        try:
-            port.writer.write(data)
-        except OSError as wrong:
-            self._lose(f"{self.name} was unplugged: {wrong.strerror or wrong}")
-        else:
-            if port.writer.transport.get_write_buffer_size() > MAX_UNWRITTEN:
-                self._lose(f"{self.name} stopped reading")
+    def _write(self, one: Write) -> None:
+        if self._port is not None:
+            self._port.write(one.data)
 
     def _sent(self, one: Sent | Failed) -> None:
         done = self._sending.pop(one.ticket, None)
@@ -279,11 +236,11 @@ class SerialLink:
         port = self._port
         if port is None or port.lost:
             return
-        if port.timer is not None:
-            port.timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         soon = self._clock() + LOOK_EVERY
         due = self._machine.due()
-        port.timer = asyncio.get_running_loop().call_at(soon if due is None else min(soon, due), self._wake)
+        self._timer = asyncio.get_running_loop().call_at(soon if due is None else min(soon, due), self._wake)
 
     def _wake(self) -> None:
         now = self._clock()
@@ -325,22 +282,12 @@ class SerialLink:
             self._on_change(self.health())
 
     def _lose(self, reason: str) -> None:
-        if self._port is not None and not self._port.lost:
-            self._port.lost = reason
-            self._port.writer.transport.abort()
+        if self._port is not None:
+            self._port.lose(reason)
 
     async def _settle(self) -> None:
         """Let frames that were heard reach the journal; their senders repeat whatever does not."""
         if self._recording:
-            await asyncio.wait(set(self._recording), timeout=CLOSE_WITHIN)
+            await asyncio.wait(set(self._recording), timeout=SETTLE_WITHIN)
         for task in set(self._recording):
             task.cancel()
-
-
-async def _close(port: _Port) -> None:
-    if port.timer is not None:
-        port.timer.cancel()
-    port.writer.close()
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(CLOSE_WITHIN):
-            await port.writer.wait_closed()
