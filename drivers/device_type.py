@@ -88,7 +88,10 @@ class BleUse:
     to whenever it advertises. read: characteristics read once after connecting.
     greeting: what to write once subscribed: clocks, requests for stored records.
     pair: bond before anything else; the passkey comes from commissioning.
-    settings: of one unit, for its greeting; empty in a declaration.
+    calls: given its manufacturer data by company id, whether it asks to be visited. With it, the device is
+    connected to only then, when something is to be sent, and every few hours; without, whenever it is heard.
+    conversation: makes the machine of one connection from the unit's key (drivers.protocols.conversation).
+    settings, secret: of one unit, filled in by the gateway; empty in a declaration.
     """
 
     adverts: frozenset[str] = frozenset()
@@ -96,7 +99,10 @@ class BleUse:
     read: tuple[str, ...] = ()
     greeting: Greeting = no_greeting
     pair: bool = False
+    calls: Callable[[dict[int, bytes]], bool] | None = None
+    conversation: Callable[[bytes | None], Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    secret: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,9 @@ class BleLink:
         self._patience = patience or Patience()
         self._back_off = back_off or BackOff()
         self._on_change = on_change
-        self._slots = Slots(slots)
+        # A lock must not wait behind meters that stay connected: one slot is for devices visited by reason.
+        by_reason = any(use.calls is not None for use in units.values())
+        self._slots = Slots(slots, kept=1 if by_reason else 0)
         self._sightings = Sightings()
         self._repeats = Repeats()
         self._scan = Scan(radio, self._on_advertisement, self._patience.silence, self._look)
@@ -189,6 +191,8 @@ class BleLink:
             self._count("strange_advertisements")
             return
         self._sightings.saw(device)
+        if (session := self._sessions.get(address)) is not None:
+            session.called(data.manufacturer_data)
         now = asyncio.get_running_loop().time()
         for uuid, payload in data.service_data.items():
             channel = channel_of(uuid)

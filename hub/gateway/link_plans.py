@@ -57,7 +57,7 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
         return BleLink("ble", radio, units, ports.now)
 
     units = {
-        one.part.address.lower(): replace(one.type.ble, settings=one.unit.settings)
+        one.part.address.lower(): replace(one.type.ble, settings=one.unit.settings, secret=one.unit.key)
         for one in devices
         if one.type.ble is not None
     }

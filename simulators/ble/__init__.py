@@ -5,6 +5,7 @@ from simulators.ble.body_meters import HeartRateStrap, Thermometer, WeightScale
 from simulators.ble.bthome_pendant import BthomePendant
 from simulators.ble.bthome_sensors import BthomeClimate, BthomeDoor, BthomeLeak, BthomeMotion, BthomeSmoke
 from simulators.ble.glucose_meter import GlucoseMeter
+from simulators.ble.nuki_lock import NukiLock
 from simulators.ble.pulse_oximeter import PulseOximeter
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "BthomeSmoke",
     "GlucoseMeter",
     "HeartRateStrap",
+    "NukiLock",
     "PulseOximeter",
     "Thermometer",
     "WeightScale",

@@ -22,7 +22,9 @@ from drivers.links.back_off import BackOff
 from drivers.links.ble.radio import Radio
 from drivers.links.ble.sightings import Sightings
 from drivers.links.ble.slots import Slots
+from drivers.links.ble.talking import Talking
 from drivers.links.link import LinkDown
+from drivers.protocols.conversation import Conversation
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ class Patience:
 
     connect: for a connection with all its attempts. answer: for one GATT request. let_go: for a disconnection.
     linger: how long a silent connection is kept when others wait for its slot. silence: without any
-    advertisement before the scan is begun anew.
+    advertisement before the scan is begun anew. For devices that are visited only when there is a reason:
+    visit_every, even without one; revisit, at least between two calls; idle, before the visit ends.
     """
 
     connect: float = 45.0
@@ -45,6 +48,9 @@ class Patience:
     let_go: float = 10.0
     linger: float = 20.0
     silence: float = 90.0
+    visit_every: float = 4 * 3600.0
+    revisit: float = 5.0
+    idle: float = 2.0
     attempts: int = 2
     retry: float = 0.5
     longest_retry: float = 60.0
@@ -66,6 +72,10 @@ class Session:
     reason: str = "not heard yet"
     failing: bool = False
     _client: BleakClientWithServiceCache | None = None
+    _talking: Talking | None = None
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _senders: int = 0
+    _visited_at: float = float("-inf")
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
     _heard_at: float = 0.0
@@ -79,9 +89,9 @@ class Session:
         """Connect whenever the device is heard, for ever."""
         back_off = BackOff(self.patience.retry, self.patience.longest_retry)
         while True:
-            await self.sightings.heard(self.address)
+            await self._reason_to_visit()
             try:
-                async with self.slots.one():
+                async with self.slots.one(urgent=self._by_reason):
                     await self._visit()
                 back_off.reset()
                 self.reason = "it has gone"
@@ -93,38 +103,92 @@ class Session:
                 log.info("%s", self.reason)
                 await asyncio.sleep(back_off.wait())
 
+    def called(self, manufacturer: dict[int, bytes]) -> None:
+        """An advertisement was heard; it may be a reason to visit."""
+        if self.use.calls is None or self._wanted.is_set() or not self.use.calls(manufacturer):
+            return
+        if asyncio.get_running_loop().time() - self._visited_at > self.patience.revisit:
+            self._wanted.set()
+
     async def send(self, outgoing: Outgoing) -> None:
-        """Write to the device, waiting for its connection if need be. Raises LinkDown."""
+        """Send to the device, waiting for its connection if need be. Raises LinkDown."""
+        self._senders += 1
+        self._wanted.set()
         try:
             async with asyncio.timeout(outgoing.wait / 1000):
                 await self._ready.wait()
-                client = self._client
-                if client is None:
-                    raise LinkDown(f"{self.address} has just gone")
-                await client.write_gatt_char(outgoing.channel, outgoing.payload, response=True)
+                await self._hand_over(outgoing)
         except TimeoutError:
             raise LinkDown(
                 f"{self.address} did not take it within {outgoing.wait} ms: {self.reason}"
             ) from None
         except (BleakError, EOFError, OSError) as error:
             raise LinkDown(f"{self.address}: {error}; whether it arrived is not known") from error
+        finally:
+            self._senders -= 1
+
+    @property
+    def _by_reason(self) -> bool:
+        return self.use.calls is not None
+
+    async def _reason_to_visit(self) -> None:
+        """A device that stays connected is visited when it is heard; the others when there is a reason."""
+        if self._by_reason and not self._senders:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.patience.visit_every):
+                    await self._wanted.wait()
+        await self.sightings.heard(self.address)
+
+    async def _hand_over(self, outgoing: Outgoing) -> None:
+        if self._talking is not None:
+            await self._talking.send(outgoing)
+            return
+        if self._client is None:
+            raise LinkDown(f"{self.address} has just gone")
+        await self._client.write_gatt_char(outgoing.channel, outgoing.payload, response=True)
 
     async def _visit(self) -> None:
         self._gone.clear()
+        self._wanted.clear()
+        self._visited_at = float("inf")  # what it calls for while we are on our way is what we come for
         self.sightings.used(self.address)
         client: BleakClientWithServiceCache | None = None
         try:
+            talk = self._conversation()
             self._client = client = await self._connect()
             self.count("connections")
+            if talk is not None:
+                self._talking = Talking(talk, self._write, self._tell)
             await self._prepare(client)
             self.reason, self.failing = "", False
-            self._ready.set()
-            await self._until_gone()
+            await self._stay()
         finally:
             self._ready.clear()
             self._client = None
+            talking, self._talking = self._talking, None
+            if talking is not None:
+                if talking.busy:
+                    self._wanted.set()  # what became of it is asked at the next connection
+                talking.lost()
+            self._visited_at = asyncio.get_running_loop().time()
             if client is not None:
                 await self._let_go(client)
+
+    def _conversation(self) -> Conversation | None:
+        if self.use.conversation is None:
+            return None
+        try:
+            talk: Conversation = self.use.conversation(self.use.secret)
+        except ValueError as wrong:
+            raise BleakError(str(wrong)) from None
+        return talk
+
+    async def _write(self, channel: str, payload: bytes) -> None:
+        client = self._client
+        if client is None:
+            raise BleakError("it has just gone")
+        async with asyncio.timeout(self.patience.answer):
+            await client.write_gatt_char(channel, payload, response=True)
 
     async def _connect(self) -> BleakClientWithServiceCache:
         device = self.sightings.newest(self.address)
@@ -163,7 +227,7 @@ class Session:
         self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic
     ) -> None:
         def on_value(_from: BleakGATTCharacteristic, value: bytearray) -> None:
-            self._tell(characteristic.uuid, bytes(value))
+            self._heard(characteristic.uuid, bytes(value))
 
         async with asyncio.timeout(self.patience.answer):
             await client.start_notify(characteristic, on_value)
@@ -187,16 +251,35 @@ class Session:
             self.count("greetings_refused")
             log.info("%s refused what was written to %s: %s", self.address, characteristic.uuid, error)
 
-    async def _until_gone(self) -> None:
-        """Stay until the device goes, or until it has long been silent and another waits for the slot."""
+    async def _stay(self) -> None:
+        """Stay until the device goes, nothing is left to do, or a long silent one is in another's way."""
         self._heard_at = asyncio.get_running_loop().time()
-        gone = asyncio.ensure_future(self._gone.wait())
-        lingered = asyncio.ensure_future(self._linger())
+        ends = {
+            asyncio.ensure_future(self._gone.wait()),
+            asyncio.ensure_future(self._idle() if self._by_reason else self._linger()),
+        }
+        if self._talking is not None:
+            self._talking.begin()
+            ends.add(asyncio.ensure_future(self._talking.run()))
+        self._ready.set()
         try:
-            await asyncio.wait({gone, lingered}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()  # a write that failed ends the visit with its error
         finally:
-            gone.cancel()
-            lingered.cancel()
+            for one in ends:
+                one.cancel()
+
+    async def _idle(self) -> None:
+        """Return when nobody wants anything and the device has said nothing for a moment."""
+        loop = asyncio.get_running_loop()
+        while True:
+            busy = self._talking is not None and self._talking.busy
+            quiet = self.patience.answer if busy else self.patience.idle
+            left = self._heard_at + quiet - loop.time()
+            if left <= 0 and not self._senders:
+                return
+            await asyncio.sleep(self.patience.idle)
 
     async def _linger(self) -> None:
         """Return when the slot is wanted and the device has said nothing for a while."""
@@ -213,8 +296,14 @@ class Session:
             async with asyncio.timeout(self.patience.let_go):
                 await client.disconnect()
 
-    def _tell(self, channel: str, payload: bytes) -> None:
+    def _heard(self, channel: str, payload: bytes) -> None:
         self._heard_at = asyncio.get_running_loop().time()
+        if self._talking is not None:
+            self._talking.heard(channel, payload)
+        else:
+            self._tell(channel, payload)
+
+    def _tell(self, channel: str, payload: bytes) -> None:
         self.tell(self.address, channel, payload)
 
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 
 class Slots:
-    """A number of connections that may be up at a time."""
+    """A number of connections that may be up at a time. kept: how many of them only urgent ones may take."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, kept: int = 0) -> None:
         self.number = number
         self._free = asyncio.Semaphore(number)
+        self._ordinary = asyncio.Semaphore(max(1, number - kept))
         self._waiting = 0
         self._wanted = asyncio.Event()
 
@@ -25,26 +26,26 @@ class Slots:
         return self._waiting
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
+    async def one(self, *, urgent: bool = False) -> AsyncIterator[None]:
         """Hold one slot."""
-        if self._free.locked():
-            await self._queue()
-        else:
-            await self._free.acquire()
-        try:
+        async with AsyncExitStack() as held:
+            for slots in (self._free,) if urgent else (self._ordinary, self._free):
+                if slots.locked():
+                    await self._queue(slots)
+                else:
+                    await slots.acquire()
+                held.callback(slots.release)
             yield
-        finally:
-            self._free.release()
 
     async def wanted(self) -> None:
         """Wait until somebody waits for a slot."""
         await self._wanted.wait()
 
-    async def _queue(self) -> None:
+    async def _queue(self, slots: asyncio.Semaphore) -> None:
         self._waiting += 1
         self._wanted.set()
         try:
-            await self._free.acquire()
+            await slots.acquire()
         finally:
             self._waiting -= 1
             if not self._waiting:

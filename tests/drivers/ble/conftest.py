@@ -16,7 +16,17 @@ from drivers.links.link import Receipt
 from simulators.radio import Ether, RadioController
 
 NOW = 1_768_460_400_000
-IMPATIENT = Patience(connect=5, answer=2, let_go=1, linger=0.05, silence=0.2, retry=0.01, longest_retry=0.05)
+IMPATIENT = Patience(
+    connect=5,
+    answer=2,
+    let_go=1,
+    linger=0.05,
+    silence=0.2,
+    retry=0.01,
+    longest_retry=0.05,
+    revisit=0.05,
+    idle=0.1,
+)
 
 
 class Journal:
