@@ -17,6 +17,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,15 @@ class Installation:
         for name in names:
             await wait_until(lambda name=name: self.processes[name].is_ready(), f"{name} is ready")  # type: ignore[misc]
 
+    def words(self) -> str:
+        """What the processes say of themselves, for a failure's message."""
+        said = []
+        for one in self.processes.values():
+            if one.ready is not None:
+                with contextlib.suppress(OSError), urllib.request.urlopen(one.ready, timeout=2) as answer:
+                    said.append(f"{one.name}: {answer.read().decode()[:2000]}")
+        return "\n".join(said)
+
     def rows(self, question: str) -> list[tuple[Any, ...]]:
         """Ask the centre's database."""
         address = f"file:{self.data}/centre/centre.db?mode=ro"
@@ -144,14 +154,15 @@ class Devices:
             self._incidents += [
                 (f"{home}-smoke", "smoke.detected", ("smoke", home)),
                 (f"{home}-motion", "pendant.fall", ("fall", home)),
-                (f"{home}-lock", "lock.jammed", ("lock-jammed", f"{home}-lock")),
+                (f"{home}-door", "call.raised", ("nurse-call", f"{home}-door")),
+                (f"{home}-motion", "call.raised", ("nurse-call", f"{home}-motion")),
             ]
         self.draw.shuffle(self._incidents)
 
     async def talk(self) -> None:
         """One event every few milliseconds, an incident now and then, until told to be quiet."""
         loop, world, began = asyncio.get_running_loop(), read_clock(""), asyncio.get_running_loop().time()
-        quiet = [name for name in self.natives if not name.endswith("-lock")]
+        names = list(self.natives)
         while self.talking:
             due = int((loop.time() - began) * RATE)
             while len(self.said) < due:
@@ -159,7 +170,7 @@ class Devices:
                     device, kind, alert = self._incidents.pop()
                     self.expected.add(alert)
                 else:
-                    device = self.draw.choice(quiet)
+                    device = self.draw.choice(names)
                     kind = ORDINARY[device.rpartition("-")[2]]
                 self.said.add(f"{device}:{self.natives[device].report(world.now(), kind, {})}")
             await asyncio.sleep(1 / RATE)
@@ -187,14 +198,20 @@ class Devices:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-ORDINARY = {"smoke": "smoke.heartbeat", "motion": "room.motion", "door": "door.heartbeat"}
+ORDINARY = {
+    "smoke": "smoke.heartbeat",
+    "motion": "room.motion",
+    "door": "door.heartbeat",
+    "lock": "lock.heartbeat",
+}
 
 
-async def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds; fails with what it was."""
+async def wait_until(holds: Callable[[], bool], what: str, words: Callable[[], str] = str) -> None:
+    """Wait until something holds; fails with what it was, and with what the processes say."""
     end = asyncio.get_running_loop().time() + PATIENCE
     while not await asyncio.to_thread(holds):
-        assert asyncio.get_running_loop().time() < end, f"still not so after {PATIENCE:g} s: {what}"
+        if asyncio.get_running_loop().time() > end:
+            pytest.fail(f"still not so after {PATIENCE:g} s: {what}\n{await asyncio.to_thread(words)}")
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -300,8 +317,8 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 @pytest.fixture
 async def devices(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Devices]:
-    """Forty devices, impatient ones: they repeat after a second."""
-    monkeypatch.setattr(native_module, "REPEAT_AFTER", 1.0)
+    """Forty devices, impatient ones: they repeat after two seconds."""
+    monkeypatch.setattr(native_module, "REPEAT_AFTER", 2.0)
     one = Devices(installation, random.Random(20260115))
     one.install()
     yield one
@@ -309,6 +326,6 @@ async def devices(installation: Installation, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def until() -> Any:
+def until(installation: Installation) -> Any:
     """Wait for something that must come in the end; called with a condition and its name."""
-    return wait_until
+    return partial(wait_until, words=installation.words)
