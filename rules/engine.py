@@ -19,7 +19,7 @@ from typing import Any
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Millis
-from rules import snapshot
+from rules import reload, snapshot
 from rules.book import Book
 from rules.catch_all import catch_all
 from rules.decision import Action, Decision
@@ -61,9 +61,9 @@ class Engine:
         self.timers = Timers()
         self.waiting = Waiting()
         self.seen = Seen(_KEEP_IDS)
-        self._use(book)
+        self.use(book)
 
-    def _use(self, book: Book) -> None:
+    def use(self, book: Book) -> None:
         """Compile a book: its machines, who holds whom, and which function each kind calls."""
         self.book = book
         self.machines = [machine_for(rule, index, self) for index, rule in enumerate(book.rules.values())]
@@ -187,6 +187,19 @@ class Engine:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a snapshot; what fell due meanwhile fires at the next call. Raises ValueError if unreadable."""
         snapshot.unpack(self, state)
+
+    def reload(self, book: Book, now: Millis, history: Iterable[Event] = ()) -> list[Decision]:
+        """Swap the book. history: the last `rules.reload.horizon` ms of the journal, in the order of hearing."""
+        self._out, self._event = [], None
+        reload.swap(self, book, now, history)
+        return self._out
+
+    def heard_nothing(self, until: Millis) -> None:
+        """We were deaf up to `until`, and nobody kept for us what was said: silence before it is nobody's silence."""
+        for home in self.homes.values():
+            for machine in self.machines:
+                for slot in machine.slots(home):
+                    machine.deaf(home, slot, until)
 
     def close(self, home: str, rule: str, key: str, at: Millis) -> list[Decision]:
         """A person closed an alert; what it held back begins anew."""

@@ -154,6 +154,9 @@ class Machine(Generic[S]):
     def watch(self, home: Home) -> None:
         """Begin to watch the devices of a home that was set or changed."""
 
+    def deaf(self, home: Home, slot: S, until: Millis) -> None:
+        """Nothing could be heard before `until`."""
+
     def late(self, home: Home, event: Event) -> None:
         """An event that came in too late to be judged in its place."""
 

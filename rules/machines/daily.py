@@ -100,6 +100,13 @@ class Daily(Watch[Day]):
     def _tell(self, home: Home, slot: Day, at: Millis) -> Outcome:
         return self.tell(home, slot, at, (slot.last_id,) if slot.last_id else ())
 
+    def deaf(self, home: Home, slot: Day, until: Millis) -> None:
+        """A window in which we were deaf is not judged."""
+        window = self._window(home, slot) if slot.day else None
+        if window is not None and window[0] < until and slot.last < window[0]:
+            slot.watched = until
+            self._first_day(home, slot)
+
     def let_go(self, home: Home, slot: Day, at: Millis) -> None:
         """The window is over already, so what was held back is told now; it would have ended when it came."""
         slot.held = None

@@ -140,6 +140,11 @@ class Silence(Watch[Heard]):
         slot.held, slot.rearmed = None, at
         self._wait(home, slot)
 
+    def deaf(self, home: Home, slot: Heard, until: Millis) -> None:
+        """A new T from when we hear again."""
+        if slot.alert is None and slot.last < until:
+            slot.rearmed = until
+
     def watch(self, home: Home) -> None:
         """As all watches, each with its timer."""
         super().watch(home)

@@ -1,0 +1,153 @@
+"""Where `trygghub rules` takes homes and events from: files, or the centre's database."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from drivers.events import Event, Millis
+from hub.cli.outcome import FAILED, Refused
+from hub.settings import DEFAULT_DATA, StoreSettings
+from rules import HomeSpec
+
+
+class Stream(Protocol):
+    """Homes, and events by home, so that many homes can be looked at a few at a time."""
+
+    @property
+    def homes(self) -> Sequence[HomeSpec]:
+        """Every home."""
+        ...
+
+    @property
+    def end(self) -> Millis:
+        """When the last event was heard."""
+        ...
+
+    def load(self, homes: Sequence[str], since: Millis = 0) -> list[Event]:
+        """The events of these homes heard since then, in the order of hearing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Events in memory, in the order of hearing."""
+
+    homes: Sequence[HomeSpec]
+    events: Sequence[Event]
+
+    @property
+    def end(self) -> Millis:
+        """When the last event was heard."""
+        return self.events[-1].heard if self.events else 0
+
+    def load(self, homes: Sequence[str], since: Millis = 0) -> list[Event]:
+        """The events of these homes heard since then; of all where none is named."""
+        names = frozenset(homes)
+        return [each for each in self.events if each.heard >= since and (not names or each.home in names)]
+
+
+class Database:
+    """The centre's database, opened anew for every question: a worker process asks for itself."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.homes: Sequence[HomeSpec] = asyncio.run(self._homes())
+        self._end = asyncio.run(self._last())
+
+    @property
+    def end(self) -> Millis:
+        """When the last event was heard."""
+        return self._end
+
+    def load(self, homes: Sequence[str], since: Millis = 0) -> list[Event]:
+        """The journal's events."""
+        from rules.replay import in_order
+
+        return in_order(asyncio.run(self._events(homes, since)))
+
+    async def _homes(self) -> list[HomeSpec]:
+        from hub.hindsight.past import homes_of
+        from hub.store.engine import open_store
+
+        store = await open_store(self.url, "centre")
+        try:
+            async with store.reading() as session:
+                return await homes_of(session)
+        finally:
+            await store.close()
+
+    async def _last(self) -> Millis:
+        from sqlmodel import func, select
+
+        from hub.store.centre_tables import Entry
+        from hub.store.engine import open_store
+
+        store = await open_store(self.url, "centre")
+        try:
+            async with store.reading() as session:
+                found = await session.exec(select(func.max(Entry.heard)).where(Entry.type == "event"))
+                return found.one() or 0
+        finally:
+            await store.close()
+
+    async def _events(self, homes: Sequence[str], since: Millis) -> list[Event]:
+        from hub.hindsight.past import events_of
+        from hub.store.engine import open_store
+
+        store = await open_store(self.url, "centre")
+        try:
+            async with store.reading() as session:
+                return await events_of(session, homes, since=since)
+        finally:
+            await store.close()
+
+    async def explain(self, number: int, language: str) -> Sequence[str]:
+        """The sentences on one stored alert."""
+        from hub.hindsight.questions import UnknownAlertError, explain_alert
+        from hub.store.engine import open_store
+
+        store = await open_store(self.url, "centre")
+        try:
+            async with store.reading() as session:
+                return (await explain_alert(session, number)).sentences[language]  # type: ignore[index]
+        except UnknownAlertError as wrong:
+            raise Refused(str(wrong), FAILED) from None
+        finally:
+            await store.close()
+
+
+def database(args: argparse.Namespace) -> Database:
+    """The centre's database that the flags name. Raises Refused where there is none."""
+    from hub.store.errors import StoreError
+
+    settings = StoreSettings(data=Path(args.data or DEFAULT_DATA), database=args.database)
+    file = settings.data / "centre" / "centre.db"
+    if not args.database and not file.is_file():
+        raise Refused(f"there is no database {file}; name --homes and --events, or --data")
+    try:
+        return Database(settings.database_url)
+    except StoreError as wrong:
+        raise Refused(str(wrong)) from None
+
+
+def stream(args: argparse.Namespace) -> Stream:
+    """What the flags name: two files, or the database."""
+    from hub.cli.rule_files import read_events, read_homes
+    from rules.replay import in_order
+
+    if args.homes and args.events:
+        return Files(read_homes(args.homes), in_order(read_events(args.events)))
+    if args.homes or args.events:
+        raise Refused("homes and events come together: --homes HOMES.json --events EVENTS.jsonl")
+    return database(args)
+
+
+def zone_of(homes: Sequence[HomeSpec], home: str) -> ZoneInfo:
+    """The time zone of a home."""
+    return next((ZoneInfo(each.tz) for each in homes if each.id == home), ZoneInfo("Europe/Oslo"))

@@ -1,0 +1,322 @@
+"""`trygghub rules check|test|replay|what-if|explain|why-not`: rule books and what they say of stored events.
+
+A book is a YAML file, or the word `standard` for the shipped one. Homes and events come from files (HOMES.json and
+EVENTS.jsonl, perhaps gzipped) or, with --data, from the centre's database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from drivers.events import Millis, TimeError, iso, parse_time
+from hub.cli.outcome import FAILED, OK, Refused
+from rules.problems import nearest
+
+if TYPE_CHECKING:
+    from hub.cli.rule_streams import Stream
+    from rules import Book, Decision, HomeSpec
+    from rules.what_if import Difference
+
+HELP = "Check rule books, test them, and ask what they say of stored events."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Six actions."""
+    actions = parser.add_subparsers(
+        dest="action", metavar="check|test|replay|what-if|explain|why-not", required=True
+    )
+    check = actions.add_parser("check", help="say everything that is wrong with a book, each with its line")
+    check.add_argument("book", help="the book's file, - for standard input, or 'standard'")
+    check.add_argument("--homes", help="HOMES.json: also say which rules no installed device can trigger")
+    test = actions.add_parser("test", help="run the rule tests of a book")
+    test.add_argument("book", help="the book's file, or 'standard'")
+    test.add_argument("tests", nargs="?", help="the tests' file; default: the shipped ones for 'standard'")
+    replay = actions.add_parser("replay", help="print every raise and clear, one JSON line each")
+    _sources(replay)
+    replay.add_argument(
+        "--catch-all", action="store_true", help="also raise for calls for help no rule answers"
+    )
+    what_if = actions.add_parser("what-if", help="compare a book with another, or with other parameters")
+    _sources(what_if)
+    what_if.add_argument("--with", dest="other", metavar="BOOK", help="the book to compare with")
+    what_if.add_argument("--set", dest="parameters", metavar="NAME=VALUE", action="append", default=[],
+                         help="a resident's parameter, such as dose_time='30 min'; may be given often")  # fmt: skip
+    what_if.add_argument("--days", type=int, help="only the last DAYS days")
+    what_if.add_argument("--workers", type=int, default=0, help="processes to use (default: one a core)")
+    what_if.add_argument("--json", action="store_true", help="answer as one JSON object")
+    explain = actions.add_parser("explain", help="why an alert is there")
+    explain.add_argument("alert", help="number of an alert in the database, or RULE@TIME with files")
+    _sources(explain)
+    why_not = actions.add_parser("why-not", help="why an alert is not there")
+    why_not.add_argument("rule")
+    why_not.add_argument("home")
+    why_not.add_argument("at", nargs="?", help="the moment asked about; default: the end of the events")
+    _sources(why_not)
+    for each in (explain, why_not):
+        each.add_argument("--language", choices=("nb", "en"), default="en")
+
+
+def _sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules", default="standard", metavar="BOOK", help="the book's file (default: standard)"
+    )
+    parser.add_argument("--homes", metavar="HOMES.json", help="homes, residents and devices")
+    parser.add_argument(
+        "--events", metavar="EVENTS.jsonl", help="events, one JSON object a line, perhaps gzipped"
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="take homes and events from the centre's database in DIR"
+    )
+    parser.add_argument("--database", metavar="URL", help="the same, by the database's address")
+    parser.add_argument("--until", metavar="TIME", help="judge up to this time (ISO 8601 or ms since 1970)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out one action."""
+    return _ACTIONS[args.action](args)
+
+
+# ---------------------------------------------------------------- check, test
+
+
+def _check(args: argparse.Namespace) -> int:
+    from hub.cli.rule_files import read_book, read_homes
+    from rules.language.advice import unreachable
+
+    book = read_book(args.book)
+    advice = list(book.advice)
+    if args.homes:
+        advice += unreachable(book, _kinds_of(read_homes(args.homes)))
+    for each in sorted(advice):
+        _print(f"{each} (advice)")
+    _print(f"{args.book}: {len(book.rules)} rules, {len(book.chains)} chains; nothing is wrong")
+    return OK
+
+
+def _kinds_of(homes: Iterable[HomeSpec]) -> set[str]:
+    """Kinds the installed devices can send, as far as their classes tell."""
+    from drivers.registry import DEVICE_TYPES
+
+    classes = {device.device_class for home in homes for device in home.devices.values()}
+    types = DEVICE_TYPES.values() if isinstance(DEVICE_TYPES, Mapping) else DEVICE_TYPES
+    gateway = {"gateway.heartbeat", "gateway.mains_lost", "gateway.battery", "gateway.path", "gateway.disk",
+               "gateway.clock", "gateway.fault"}  # fmt: skip
+    return gateway.union(*(each.emits for each in types if each.device_class in classes))
+
+
+def _test(args: argparse.Namespace) -> int:
+    from hub.cli.rule_files import STANDARD, read_book, read_text
+    from rules import BookError, standard_tests_text
+    from rules.rule_tests import load_tests, run_test
+
+    book = read_book(args.book)
+    if args.tests is None and args.book != STANDARD:
+        raise Refused("name the file of tests: trygghub rules test BOOK TESTS")
+    source = args.tests or "standard.tests.yaml"
+    text = read_text(args.tests) if args.tests else standard_tests_text()
+    try:
+        tests = load_tests(text, book, source)
+    except BookError as wrong:
+        raise Refused("\n".join([f"{source} cannot be used", *wrong.problems]), FAILED) from None
+    failed = 0
+    for outcome in (run_test(test, book) for test in tests):
+        failed += not outcome.passed
+        _print(f"{'ok    ' if outcome.passed else 'FAILED'} {outcome.test.name}")
+        for each in (*outcome.missing, *outcome.extra):
+            _print(f"         {each}")
+    untested = sorted(set(book.rules) - {each.rule for test in tests for each in test.expected})
+    if untested:
+        _print(f"never expected by any test: {', '.join(untested)}")
+    _print(f"{len(tests)} tests, {failed} failed")
+    return FAILED if failed else OK
+
+
+# ---------------------------------------------------------------- replay, what-if
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from rules.replay import TOLD, judge, line
+
+    book, source, until = _read(args)
+    events = source.load([])
+    decisions, _ = judge(book, source.homes, events, until=until, catch_all=args.catch_all)
+    out = sys.stdout.buffer
+    for decision in decisions:
+        if decision.action in TOLD:
+            out.write(orjson.dumps(line(decision)) + b"\n")
+    out.flush()
+    return OK
+
+
+def _what_if(args: argparse.Namespace) -> int:
+    from hub.cli.rule_files import read_book
+    from hub.cli.rule_what_if import Question, ask
+    from rules.spans import DAY
+
+    if not args.other and not args.parameters:
+        raise Refused("say what would be different: --with BOOK or --set NAME=VALUE")
+    book, source, until = _read(args)
+    other = read_book(args.other) if args.other else book
+    end = until if until is not None else source.end
+    since = end - args.days * DAY if args.days else 0
+    parameters = dict(_parameter(each) for each in args.parameters)
+    difference = ask(Question(source, book, other, parameters, since, end), args.workers)
+    _tell_difference(difference, source.homes, as_json=args.json)
+    return OK
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise Refused(f"a parameter is written NAME=VALUE, not {text!r:.80}")
+    try:
+        return name, orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return name, value
+
+
+def _tell_difference(difference: Difference, homes: Iterable[HomeSpec], *, as_json: bool) -> None:
+    if as_json:
+        body = {
+            "same": difference.same,
+            "gone": [_short(each) for each in difference.gone],
+            "new": [_short(each) for each in difference.new],
+            "moved": [
+                {**_short(each.before), "to": iso(each.after.at), "by": each.by} for each in difference.moved
+            ],
+        }
+        sys.stdout.buffer.write(orjson.dumps(body) + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    from rules.spans import say_span
+
+    zones = {home.id: ZoneInfo(home.tz) for home in homes}
+    for word, found in (("gone", difference.gone), ("new", difference.new)):
+        for each in found:
+            _print(f"{word:6} {_line(each, zones)}")
+    for moved in difference.moved:
+        how = f"{say_span(abs(moved.by))} {'later' if moved.by > 0 else 'earlier'}"
+        _print(f"moved  {_line(moved.before, zones)}: {how}")
+    counts = (len(difference.gone), len(difference.new), len(difference.moved), difference.same)
+    _print("{} gone, {} new, {} moved, {} of the rules that differ come as before".format(*counts))
+
+
+def _short(decision: Decision) -> dict[str, Any]:
+    return {"at": iso(decision.at), "home": decision.home, "rule": decision.rule, "key": decision.key}
+
+
+def _line(decision: Decision, zones: Mapping[str, ZoneInfo]) -> str:
+    from rules.explain import say_instant
+
+    at = say_instant(decision.at, zones.get(decision.home, ZoneInfo("UTC")))
+    return f"{at}  {decision.home}  {decision.rule}  {decision.key}  {decision.says['en']}"
+
+
+# ---------------------------------------------------------------- explain, why-not
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from hub.cli.rule_streams import zone_of
+    from rules.explain import explain
+    from rules.replay import judge
+
+    rule, sign, at = args.alert.partition("@")
+    if not sign:
+        return _explain_stored(args)
+    book, source, until = _read(args)
+    events = source.load([])
+    decisions, _ = judge(book, source.homes, events, until=until)
+    decision = _meant(decisions, rule, _time(at))
+    evidence = {event.id: event for event in events if event.home == decision.home}
+    for each in explain(decision, evidence, zone_of(source.homes, decision.home), args.language):
+        _print(each)
+    return OK
+
+
+def _explain_stored(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from hub.cli.rule_streams import database
+
+    if not args.alert.isascii() or not args.alert.isdigit() or len(args.alert) > 18:
+        raise Refused("an alert is its number in the database, or RULE@TIME with --homes and --events")
+    for each in asyncio.run(database(args).explain(int(args.alert), args.language)):
+        _print(each)
+    return OK
+
+
+def _meant(decisions: Iterable[Decision], rule: str, at: Millis) -> Decision:
+    """The raise of a rule at that instant, or the nearest."""
+    found = [each for each in decisions if each.rule == rule and each.action == "raise"]
+    if not found:
+        raise Refused(f"no alert of the rule {rule!r:.80} comes in these events; ask why-not", FAILED)
+    return min(found, key=lambda each: abs(each.at - at))
+
+
+def _why_not(args: argparse.Namespace) -> int:
+    from rules.replay import judge
+    from rules.why_not import Unasked, why_not
+
+    book, source, until = _read(args)
+    at = _time(args.at) if args.at else until
+    homes = [home for home in source.homes if home.id == args.home]
+    events = source.load([args.home])
+    if not homes and not events:
+        raise Refused(f"there is no home {args.home!r:.80}{nearest(args.home, [h.id for h in source.homes])}")
+    _, engine = judge(book, homes, events, until=at)
+    try:
+        lines = why_not(engine, args.rule, args.home, args.language)
+    except Unasked as wrong:
+        raise Refused(str(wrong)) from None
+    for each in lines:
+        _print(each)
+    return OK
+
+
+# ---------------------------------------------------------------- shared
+
+
+def _read(args: argparse.Namespace) -> tuple[Book, Stream, Millis | None]:
+    """Book, homes and events, and the end."""
+    from hub.cli.rule_files import read_book, unknown_kinds
+    from hub.cli.rule_streams import Files, stream
+
+    book = read_book(args.rules)
+    until = _time(args.until) if args.until else None
+    source = stream(args)
+    if isinstance(source, Files):
+        for kind in unknown_kinds(source.events):
+            sys.stderr.write(f"no device sends {kind!r:.80}; no rule sees such events\n")
+        strangers = {event.home for event in source.events} - {home.id for home in source.homes}
+        for home in sorted(strangers):
+            sys.stderr.write(
+                f"home {home!r:.80} is not in {args.homes}; its resident and devices are unknown\n"
+            )
+    return book, source, until
+
+
+def _time(text: str) -> Millis:
+    try:
+        return parse_time(int(text) if text.isascii() and text.isdigit() else text)
+    except TimeError as wrong:
+        raise Refused(str(wrong)) from None
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+_ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "check": _check,
+    "test": _test,
+    "replay": _replay,
+    "what-if": _what_if,
+    "explain": _explain,
+    "why-not": _why_not,
+}

@@ -1,0 +1,80 @@
+"""Why is this alert here, why is one not, and what would another book have said: asked of the centre's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from drivers.events import Event, Millis
+from hub.hindsight.past import events_of, homes_of, read_event
+from hub.store.centre_tables import Alert, Entry
+from rules import Book, Decision
+from rules.explain import explain
+from rules.homes import zone
+from rules.replay import in_order, judge
+from rules.spans import DAY, Language
+from rules.what_if import Difference, what_if
+from rules.why_not import why_not
+
+LOOK_BACK: Millis = 3 * DAY
+"""How much of the journal `why_not` reads: more than the longest wait of an ordinary book."""
+
+
+class UnknownAlertError(LookupError):
+    """There is no alert of that number, or its decision cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An alert's decision, the events it rests on, and the sentences."""
+
+    decision: Decision
+    events: Sequence[Event]
+    sentences: Mapping[Language, Sequence[str]]
+
+
+async def explain_alert(session: AsyncSession, number: int) -> Explained:
+    """Why an alert is there, in both languages. Raises UnknownAlertError."""
+    alert = await session.get(Alert, number)
+    if alert is None:
+        raise UnknownAlertError(f"there is no alert {number}")
+    try:
+        decision = Decision.from_json(alert.because)
+    except (KeyError, TypeError, ValueError):
+        raise UnknownAlertError(f"the decision of alert {number} cannot be read") from None
+    found = await session.exec(select(Entry.body).where(col(Entry.event_id).in_(alert.evidence)))
+    events = {event.id: event for event in map(read_event, found.all()) if event is not None}
+    tz = zone(next((home.tz for home in await homes_of(session, [alert.home])), "Europe/Oslo"))
+    languages: tuple[Language, Language] = ("nb", "en")
+    sentences = {language: explain(decision, events, tz, language) for language in languages}
+    return Explained(decision, list(events.values()), sentences)
+
+
+async def ask_why_not(
+    session: AsyncSession, book: Book, rule: str, home: str, at: Millis, language: Language = "en"
+) -> list[str]:
+    """Why a rule has not raised in a home at an instant. Raises rules.why_not.Unasked."""
+    homes = await homes_of(session, [home])
+    events = await events_of(session, [home], since=at - LOOK_BACK, until=at)
+    _, engine = judge(book, homes, in_order(events), until=at, started=at - LOOK_BACK)
+    return why_not(engine, rule, home, language)
+
+
+async def ask_what_if(
+    session: AsyncSession,
+    before: Book,
+    after: Book,
+    homes: Sequence[str],
+    *,
+    since: Millis,
+    until: Millis,
+    parameters: Mapping[str, Any] | None = None,
+) -> Difference:
+    """What another book or other parameters would have changed in these homes."""
+    specs = await homes_of(session, homes)
+    events = in_order(await events_of(session, homes, since=since, until=until))
+    return what_if(specs, events, before, after, parameters=parameters, until=until, started=since)

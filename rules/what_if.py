@@ -1,0 +1,159 @@
+"""What another book, or other parameters, would have changed: alerts gone, new and moved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from drivers.catalogue import CATALOGUE
+from drivers.events import Event, Millis
+from rules.book import Book
+from rules.decision import Decision
+from rules.homes import HomeSpec
+from rules.replay import judge
+
+Place: TypeAlias = tuple[str, str, str]
+"""(home, rule, key)."""
+
+LONGEST_MOVE: Millis = 24 * 3_600_000
+"""An alert that comes further off than this is another alert, not the same one moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The same alert at another time. by: ms, negative for earlier."""
+
+    before: Decision
+    after: Decision
+
+    @property
+    def by(self) -> Millis:
+        """How much later."""
+        return self.after.at - self.before.at
+
+
+@dataclass(slots=True)
+class Difference:
+    """same: how many alerts come as before, at the same instant."""
+
+    same: int = 0
+    gone: list[Decision] = field(default_factory=list)
+    new: list[Decision] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
+
+    def add(self, other: Difference) -> None:
+        """Take in the difference of other homes."""
+        self.same += other.same
+        self.gone += other.gone
+        self.new += other.new
+        self.moved += other.moved
+
+
+def what_if(
+    homes: Sequence[HomeSpec],
+    events: Sequence[Event],
+    before: Book,
+    after: Book,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    until: Millis | None = None,
+    started: Millis = 0,
+) -> Difference:
+    """The difference between two books, or between the residents' parameters and others, over a stored stream.
+
+    events: in the order of hearing. Only rules that could say something else are judged: those whose meaning or
+    parameters differ, and those held back by such a rule. The others' alerts are the same by construction.
+    """
+    changed = affected(before, after, frozenset(parameters or ()))
+    others = [_with(home, parameters) for home in homes] if parameters else homes
+    old = _raises(before, homes, events, changed, until, started)
+    new = _raises(after, others, events, changed, until, started)
+    return compare(old, new)
+
+
+def affected(before: Book, after: Book, parameters: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Rules whose alerts may differ between two books, or with other values of these parameters."""
+    changed = {
+        name
+        for name in {*before.rules, *after.rules}
+        if name not in before.rules
+        or name not in after.rules
+        or before.rules[name].meaning != after.rules[name].meaning
+        or parameters & after.rules[name].parameters
+        or _defaults(before, name) != _defaults(after, name)
+        or (parameters & {"at_home", "away"})
+    }
+    while True:
+        held = {
+            name
+            for book in (before, after)
+            for name, rule in book.rules.items()
+            if name not in changed and changed.intersection(rule.held_by)
+        }
+        if not held:
+            return frozenset(changed)
+        changed |= held
+
+
+def _defaults(book: Book, name: str) -> list[Any]:
+    return [book.defaults.get(each) for each in sorted(book.rules[name].parameters)]
+
+
+def _with(home: HomeSpec, parameters: Mapping[str, Any] | None) -> HomeSpec:
+    return replace(home, resident={**home.resident, **(parameters or {})})
+
+
+def _raises(
+    book: Book,
+    homes: Iterable[HomeSpec],
+    events: Sequence[Event],
+    changed: frozenset[str],
+    until: Millis | None,
+    started: Millis,
+) -> list[Decision]:
+    part = book.only(changed)
+    end = until if until is not None else (events[-1].heard if events else started)
+    kinds = {kind for rule in part.rules.values() for kind in rule.kinds}
+    wanted = (
+        [event for event in events if event.kind in kinds] if len(kinds) < len(CATALOGUE.facts) else events
+    )
+    decisions, _ = judge(part, homes, wanted, until=end, started=started)
+    return [each for each in decisions if each.action == "raise" and each.rule in changed]
+
+
+def compare(before: Iterable[Decision], after: Iterable[Decision]) -> Difference:
+    """Match the alerts of two runs: first those at the same instant, then in order of time within a rule and key."""
+    difference = Difference()
+    old, new = _by_place(before), _by_place(after)
+    for place in sorted({*old, *new}):
+        _match(old[place], new[place], difference)
+    for found in (difference.gone, difference.new):
+        found.sort(key=lambda each: (each.at, each.home, each.rule))
+    difference.moved.sort(key=lambda each: (each.before.at, each.before.home, each.before.rule))
+    return difference
+
+
+def _by_place(decisions: Iterable[Decision]) -> defaultdict[Place, list[Decision]]:
+    found: defaultdict[Place, list[Decision]] = defaultdict(list)
+    for each in decisions:
+        found[each.home, each.rule, each.key].append(each)
+    return found
+
+
+def _match(old: list[Decision], new: list[Decision], difference: Difference) -> None:
+    both = {each.at for each in old} & {each.at for each in new}
+    difference.same += len(both)
+    left = [each for each in old if each.at not in both]
+    right = [each for each in new if each.at not in both]
+    while left and right:
+        first, second = left[0], right[0]
+        if abs(first.at - second.at) <= LONGEST_MOVE:
+            difference.moved.append(Moved(left.pop(0), right.pop(0)))
+        elif first.at < second.at:
+            difference.gone.append(left.pop(0))
+        else:
+            difference.new.append(right.pop(0))
+    difference.gone += left
+    difference.new += right
