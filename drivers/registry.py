@@ -42,6 +42,7 @@ from drivers.devices import (
     sig_pulse_oximeter,
     sig_thermometer,
     sig_weight_scale,
+    sms_pendant,
     zigbee2mqtt,
 )
 from drivers.events import Frame
@@ -72,16 +73,17 @@ _MODULES = (
     native_alarm,
     native_dispenser,
     native_lock,
-    osdp_door,
-    scaip_unit,
     nuki_ble,
     nuki_mqtt,
+    osdp_door,
+    scaip_unit,
     sig_blood_pressure,
     sig_glucose_meter,
     sig_heart_rate,
     sig_pulse_oximeter,
     sig_thermometer,
     sig_weight_scale,
+    sms_pendant,
     zigbee2mqtt,
 )
 

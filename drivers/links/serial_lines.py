@@ -18,6 +18,7 @@ from drivers.links.serial import SerialLink
 from drivers.links.serial_settings import LineSettings, port_of, port_url, unit_of
 from drivers.protocols.esp3_line import enocean_machine
 from drivers.protocols.espa444_line import espa_machine
+from drivers.protocols.gsm_modem import gsm_machine
 from drivers.protocols.line import LineMachine
 from drivers.protocols.lock_board_line import lock_board_machine
 
@@ -37,6 +38,7 @@ MACHINES: Final[Mapping[str, MakeMachine]] = MappingProxyType(
     {
         "espa_nurse_call": espa_machine,
         "lock_board_cabinet": lock_board_machine,
+        "sms_pendant": gsm_machine,
         **dict.fromkeys(ENOCEAN, enocean_machine),
     }
 )
