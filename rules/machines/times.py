@@ -41,9 +41,8 @@ class Times(AtOnce[Last]):
         wait = self.setting(home, slot, self.rule.wait)
         if wanted is None or wait is None:
             return
-        last = slot.last
-        last.append([event.at, event.id])
-        del last[: -max(1, int(wanted))]
+        # A new list: what is tried out on arrival works on a copy of the slot that shares its values.
+        last = slot.last = [*slot.last, [event.at, event.id]][-max(1, int(wanted)) :]
         if len(last) >= wanted and event.at - last[0][0] <= wait:
             because = tuple(each[1] for each in last)
             slot.last = []
