@@ -96,7 +96,7 @@ def test_the_demo_begins_just_before_its_day(tmp_path: Path) -> None:
     """The world stands a few real seconds before seven o'clock when the first process starts."""
     clock = world.begin(tmp_path / "clock.json", 60.0, OSLO)
     day = OSLO.first(clock.anchor)
-    assert OSLO.begins(day) - clock.world == 180_000
+    assert OSLO.begins(day) - clock.world == round(world.SETTING_UP * 60_000)
 
 
 def test_the_worlds_time_never_runs_backwards(tmp_path: Path) -> None:
