@@ -25,7 +25,7 @@ from hub.clock import Clock
 from hub.gateway import catch_all, journal, lanes
 from hub.gateway.journal import Line
 from hub.store.errors import StoreError
-from hub.store.writer import Writer
+from hub.store.writer import FINAL, Writer
 from hub.uplink.messages import LaneName
 from rules import Book, Decision, HomeSpec
 
@@ -261,6 +261,8 @@ class Judging:
                 appended = await self.writer.write(operation)
                 break
             except StoreError as error:
+                if self.writer.state.condition in FINAL:
+                    raise
                 say.error(
                     "decisions could not be written; trying again", decisions=len(lines), why=str(error)
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,9 +34,22 @@ def plans_for(roll: Roll, ports: Ports) -> dict[str, Plan]:
     radio_devices = list(roll.on("ble"))
     if ports.ble != "off" and radio_devices:
         plans["ble"] = _ble(ports, radio_devices)
-    for device in roll.on("serial"):
-        plans.setdefault(f"serial:{port_of(device.part.address)}", _serial(ports, device))
+    for port, devices in _together(roll.on("serial"), lambda one: port_of(one.part.address)).items():
+        plans[f"serial:{port}"] = _serial(ports, port, devices)
+    for kind in ("sip", "tcp"):
+        for where, devices in _together(
+            roll.on(kind), lambda one: str(one.part.settings.get("listen"))
+        ).items():
+            plans[f"{kind}:{where}"] = _receiver(kind, ports, devices)
     return plans
+
+
+def _together(devices: Iterable[Assigned], by: Callable[[Assigned], str]) -> dict[str, list[Assigned]]:
+    """Devices that share a link, in the order of the roll."""
+    groups: dict[str, list[Assigned]] = {}
+    for device in devices:
+        groups.setdefault(by(device), []).append(device)
+    return groups
 
 
 def _mqtt(ports: Ports) -> Plan:
@@ -74,18 +87,46 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
     return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "ble")
 
 
-def _serial(ports: Ports, device: Assigned) -> Plan:
-    part, port = device.part, port_of(device.part.address)
+def _serial(ports: Ports, port: str, devices: list[Assigned]) -> Plan:
+    def make() -> Link:
+        from drivers.links.serial_lines import LineDevice, serial_line  # noqa: PLC0415  only where there is a serial port
+
+        shared = [
+            LineDevice(one.type.id, one.part.address, one.part.settings, one.unit.key) for one in devices
+        ]
+        return serial_line(shared, ports.serial, ports.now)
+
+    return Plan(
+        _fingerprint([port, str(ports.serial), _made_of(devices)]),
+        make,
+        lambda kind, address: kind == "serial" and port_of(address) == port,
+    )
+
+
+def _receiver(kind: str, ports: Ports, devices: list[Assigned]) -> Plan:
+    """Alarm units that report to us over IP: SCAIP by SIP, DC-09 by TCP and UDP."""
 
     def make() -> Link:
-        from drivers.links.serial_lines import serial_link  # noqa: PLC0415  only where there is a serial port
+        from drivers.links.ip_lines import dc09_line, sip_line  # noqa: PLC0415  only where units report so
 
-        return serial_link(device.type.id, part.address, part.settings, ports.serial, ports.now)
+        settings = [one.part.settings for one in devices]
+        if kind == "sip":
+            return sip_line(settings, ports.now)
+        return dc09_line(settings, {one.part.address: one.unit.key for one in devices}, ports.now)
 
-    made_of = [device.type.id, port, str(ports.serial), part.settings]
     return Plan(
-        _fingerprint(made_of), make, lambda kind, address: kind == "serial" and port_of(address) == port
+        _fingerprint([kind, _made_of(devices)]),
+        make,
+        lambda asked, _address: asked == kind,
     )
+
+
+def _made_of(devices: list[Assigned]) -> list[object]:
+    """What a change of makes another link; of a key only its digest."""
+    return [
+        [one.type.id, one.part.address, one.part.settings, hashlib.sha256(one.unit.key or b"").hexdigest()]
+        for one in devices
+    ]
 
 
 def port_of(address: str) -> str:

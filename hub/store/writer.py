@@ -208,6 +208,7 @@ class Writer:
             return
         except BaseException as error:
             self._take_back(connection, batch, StoreError(f"the commit to {self.path} broke: {error!r}"))
+            self._say("broken", f"the writer of {self.path} broke: {error!r}")  # before anybody hears of it
             self._tell(_resolve, batch)
             raise
         self._count(batch, time.perf_counter() - begun)

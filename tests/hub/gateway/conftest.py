@@ -151,6 +151,12 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.fixture(scope="session")
+def part_and_types() -> tuple[GatewayPart, dict[str, DeviceType]]:
+    """Astrid's gateway's part of the registry, and the device types in it."""
+    return GatewayPart.model_validate(PART), TYPES
+
+
 @pytest.fixture
 def roll(tmp_path: Path) -> Roll:
     """Astrid's devices."""
