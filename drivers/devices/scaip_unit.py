@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from drivers.catalogue import CATALOGUE
-from drivers.device_type import Command, DeviceType, Outgoing, Unit
+from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact, Frame, Value
-from drivers.protocols.scaip import CONTENT_TYPE, Request, read_request, write_request
+from drivers.protocols.scaip import Request, read_request
 from drivers.protocols.scaip_codes import CLASSES, CLEARING, ENURESIS, FACTS, FALL, GENERIC, HELP, PLACES
 
 ALARMS: Final = frozenset({9, 10})
@@ -100,25 +100,6 @@ def _place(lco: int, settings: Mapping[str, object]) -> str:
     return words[1 if settings.get("language") == "en" else 0] if words else ""
 
 
-def encode(command: Command, unit: Unit) -> Outgoing:
-    """Pass an alarm on to another receiver (`command: report`). Raises ValueError with a sentence."""
-    if command.name != "report":
-        raise ValueError(f"a SCAIP receiver takes the command report, not {command.name!r:.40}")
-    args = command.args
-    try:
-        request = Request(
-            ref=str(args.get("ref") or command.id)[-16:],
-            cid=str(args.get("cid", unit.address)),
-            dty=int(args.get("dty", 2)),
-            stc=int(args.get("stc", 10)),
-            lco=int(args.get("lco", 0)),
-            ite=str(args.get("text", ""))[:128],
-        )
-    except (TypeError, ValueError):
-        raise ValueError("dty, stc and lco of a report are numbers") from None
-    return Outgoing(CONTENT_TYPE, write_request(request), wait=0)
-
-
 EMITS: Final = frozenset(spec.kind for spec in CATALOGUE.facts.values() if spec.device_class in OWN_CLASSES)
 
 DEVICE = DeviceType(
@@ -132,8 +113,6 @@ DEVICE = DeviceType(
     decode=decode,
     signature="SIP MESSAGE with content type application/scaip+xml and a root mrq",
     silent_after=100_000,
-    commands=MappingProxyType({"report": ("ref", "cid", "dty", "stc", "lco", "text")}),
-    encode=encode,
     answers=True,
     source="SS 91100:2014 as implemented by published gateways",
 )

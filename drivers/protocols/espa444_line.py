@@ -48,8 +48,8 @@ class EspaLine:
     """How one line is run. Times in seconds; texts name stations by their one-character address.
 
     role: what we are. polled: whether a control station polls us (else its silence means nothing).
-    repeats: how often a block without answer goes out again. refusals: how often one answered with
-    "invalid message" does, since noise can look like that answer. heartbeat: the channel of signs of life.
+    named: frames carry the station's address (`line#2`). repeats: how often a block without answer goes out again.
+    refusals: how often one answered with "invalid message" does, since noise can look like that answer.
     """
 
     role: Literal["control", "station"] = "control"
@@ -58,6 +58,7 @@ class EspaLine:
     bits: int = 8
     charset: str = "latin-1"
     polled: bool = True
+    named: bool = False
     repeats: int = 3
     refusals: int = 2
     poll_every: float = 0.15
@@ -87,6 +88,7 @@ class EspaLine:
             bits=bits,
             charset=charset,
             polled=bool(settings.get("polled", True)),
+            named=len(stations) > 1 or bool(settings.get("unit")),
             **_numbers(settings),
         )
 
@@ -94,7 +96,8 @@ class EspaLine:
 def _addresses(role: str, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The recommended addresses: control station 1, paging system 2."""
     own = str(settings.get("own", "1" if role == "control" else "2"))
-    given = settings.get("stations", "2" if role == "control" else "1")
+    others = settings.get("units", "2") if role == "control" else "1"
+    given = settings.get("stations", others)
     stations = tuple(str(one) for one in (given if isinstance(given, list | tuple) else [given]))
     for one in (own, *stations):
         if len(one) != 1 or not " " < one < "\x7f":
@@ -353,7 +356,7 @@ class _Party(ABC):
         """A control character: what the role makes of it."""
 
     def _unit(self) -> str:
-        return self._peer if len(self.line.stations) > 1 else ""
+        return self._peer if self.line.named else ""
 
     def _selected(self, now: float) -> list[Out]:
         self._line_until = now + self.line.regain_after

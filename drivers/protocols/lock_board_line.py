@@ -192,7 +192,7 @@ def lock_board_machine(settings: Mapping[str, Any]) -> LockBus:
     boards: addresses on this line, where it is more than the one in the device's own address (`cabinet#3`).
     """
     unit = str(settings.get("unit", ""))
-    given = settings.get("boards", [unit or 1])
+    given = settings.get("boards", settings.get("units", [unit or 1]))
     numbers = given if isinstance(given, list | tuple) else [given]
     try:
         boards = tuple(int(one) for one in numbers)

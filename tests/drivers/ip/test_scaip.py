@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.device_type import Command, Unit
-from drivers.devices.scaip_unit import DEVICE
 from drivers.events import DecodeError
 from drivers.protocols import sip
 from drivers.protocols.scaip import (
@@ -93,22 +91,6 @@ def test_what_the_forms_cannot_hold_is_not_written(wrong: dict[str, str]) -> Non
     """Strict outwards."""
     with pytest.raises(ScaipError):
         write_request(Request(**{"ref": "1", "cid": "2", "dty": 3, **wrong}))  # type: ignore[arg-type]
-
-
-def test_a_report_is_a_request() -> None:
-    """The command report becomes an mrq for another receiver."""
-    command = Command("c77", "report", {"cid": "1000", "dty": 3, "stc": 10, "text": "Astrid"}, 0)
-    request = read_request(DEVICE.encode(command, Unit("1000")).payload)
-    assert (request.ref, request.cid, request.dty, request.ite) == ("c77", "1000", 3, "Astrid")
-
-
-@pytest.mark.parametrize(
-    ("name", "args"), [("dance", {}), ("report", {"dty": "x"}), ("report", {"cid": "x"})]
-)
-def test_a_report_that_cannot_be_written_is_refused(name: str, args: dict[str, str]) -> None:
-    """Unknown commands and impossible codes are refused in a sentence."""
-    with pytest.raises(ValueError, match=r"SCAIP|numbers|digits"):
-        DEVICE.encode(Command("c1", name, args, 0), Unit("1000"))
 
 
 MESSAGE = (
