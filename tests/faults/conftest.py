@@ -36,6 +36,7 @@ from simulators.world import read_clock
 HOMES = 10
 RATE = 200
 """Events a second, over all devices."""
+PAUSE = 1 / RATE
 LOOK_EVERY = 0.05
 PATIENCE = 60.0
 """Seconds for anything that must come in the end."""
@@ -173,7 +174,7 @@ class Devices:
                     device = self.draw.choice(names)
                     kind = ORDINARY[device.rpartition("-")[2]]
                 self.said.add(f"{device}:{self.natives[device].report(world.now(), kind, {})}")
-            await asyncio.sleep(1 / RATE)
+            await asyncio.sleep(PAUSE)
 
     @property
     def acknowledged(self) -> set[str]:
