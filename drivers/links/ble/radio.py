@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bleak import BleakAdapter
 from bleak.backends.device import BLEDevice
@@ -19,6 +19,9 @@ from bleak.exc import BleakError
 from bumble.transport.tcp_client import open_tcp_client_transport
 
 from drivers.links.ble.bumble_radio import BumbleRadio, client_class, scanner_class
+
+if TYPE_CHECKING:
+    from drivers.links.ble.bluez_agent import Registration
 
 log = logging.getLogger(__name__)
 
@@ -49,22 +52,34 @@ class Radio(Protocol):
 
 
 class BluezRadio:
-    """The system's BlueZ, through bleak's own backend. adapter: `hci0`, or empty for the default one."""
+    """The system's BlueZ, through bleak's own backend, and our agent there.
 
-    def __init__(self, adapter: str = "") -> None:
+    adapter: `hci0`, or empty for the default one. passkeys: number by device address, from commissioning.
+    """
+
+    def __init__(self, adapter: str = "", passkeys: Mapping[str, int] | None = None) -> None:
         self.name = f"bluez:{adapter}" if adapter else "bluez"
         self.gone = asyncio.Event()
-        self.adapter = adapter
+        self._passkeys = dict(passkeys or {})
+        self._agent: Registration | None = None
         options = {"bluez": {"adapter": adapter}} if adapter else {}
         self.scanner: Mapping[str, Any] = options
         self.client: Mapping[str, Any] = options
 
     async def open(self) -> None:
-        """BlueZ needs no opening; a missing daemon shows when the scanner starts."""
+        """Register our agent, which also shows whether BlueZ is there; `gone` is set when it leaves the bus."""
+        # Only Linux has a D-Bus, and only this radio needs it.
+        from drivers.links.ble.bluez_agent import Registration  # noqa: PLC0415
+
         self.gone.clear()
+        if self._agent is None:
+            self._agent = Registration(self._passkeys, self.gone.set)
+        await self._agent.register()
 
     async def close(self) -> None:
-        """BlueZ stays."""
+        """Take our agent away; BlueZ stays."""
+        if self._agent is not None:
+            await self._agent.unregister()
 
     async def connected(self) -> list[BLEDevice]:
         """Links that outlived our process; BlueZ keeps them up (bluez issue 89)."""
@@ -110,7 +125,7 @@ def open_radio(
     if setting == "off":
         return None
     if scheme == "bluez":
-        return BluezRadio(place)
+        return BluezRadio(place, passkeys)
     host, _, port = place.rpartition(":")
     if scheme != "tcp" or not host or not port.isdigit():
         raise ValueError(f"the ble setting is off, bluez, bluez:ADAPTER or tcp:HOST:PORT, not {setting!r}")

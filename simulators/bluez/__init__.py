@@ -1,0 +1,6 @@
+"""PRETEND BlueZ: `org.bluez` on a private D-Bus, over the virtual radio, for programs that use the real one."""
+
+from simulators.bluez.bluez import FakeBluez
+from simulators.bluez.bus import PrivateBus
+
+__all__ = ["FakeBluez", "PrivateBus"]
