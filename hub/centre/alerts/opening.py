@@ -28,18 +28,13 @@ from hub.centre.alerts.waiting import waits_for
 from hub.store.centre_tables import Alert, DecisionRow, Entry
 
 
-async def carry_out(
-    session: AsyncSession, judged: Judged, policy: Policy, now: Millis, *, trusted: bool = True
-) -> Alert | None:
-    """Store a decision and do what it says; gives the alert it touched. A known decision does nothing.
-
-    trusted: the sender may speak for this home. Others may call for help, but end nothing.
-    """
+async def carry_out(session: AsyncSession, judged: Judged, policy: Policy, now: Millis) -> Alert | None:
+    """Store a decision and do what it says; gives the alert it touched. A known decision does nothing."""
     await audit.in_order(session)
     row = await _store(session, judged)
     if row is None:
         return None
-    alert = await _touch(session, judged, policy, now) if trusted or judged.action in OPENING else None
+    alert = await _touch(session, judged, policy, now)
     if alert is not None:
         row.alert = alert.id
         session.add(row)

@@ -7,7 +7,7 @@ Who says it matters. A gateway may speak for the homes the registry gives it; fo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import update
@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from drivers.events import Event, Millis
 from hub.centre import commands, technical
 from hub.centre.alerts import opening
-from hub.centre.alerts.decisions import OPENING
+from hub.centre.alerts.decisions import OPENING, Judged
 from hub.centre.alerts.rows import Policy
 from hub.centre.intake import states
 from hub.centre.intake.reading import Read
@@ -46,6 +46,21 @@ class Roster:
         """Whether the device is where the event says, as far as the registry knows it."""
         return self.places.get(event.device, event.home) == event.home
 
+    def bound(self, judged: Judged, gateway: str) -> Judged | None:
+        """The decision under a key of its own home, or None where nothing may come of it.
+
+        Keys are words of the sender. One that is neither the home, nor of the home, nor a device that stands in it
+        is put below the home, so that nobody opens or clears an alert under another home's key. What a gateway says
+        of a home that is not its own stands apart under the gateway's name, and ends nothing.
+        """
+        if not self.trusts(gateway, judged.home):
+            apart = replace(judged, key=f"{gateway}:{judged.key}")
+            return apart if judged.action in OPENING else None
+        own = judged.key == judged.home or judged.key.startswith(f"{judged.home}/")
+        if own or self.places.get(judged.key) == judged.home:
+            return judged
+        return replace(judged, key=f"{judged.home}/{judged.key}")
+
     def may_set(self, gateway: str, event: Event) -> bool:
         """Whether this fact may change what a device is like. Of itself a gateway alone may speak."""
         if event.device_class == "gateway":
@@ -58,6 +73,7 @@ async def roster_of(session: AsyncSession, entries: Iterable[Read]) -> Roster:
     listed = list(entries)
     homes = {entry.home for entry in listed if entry.home}
     devices = {entry.device for entry in listed if entry.device}
+    devices |= {entry.judged.key for entry in listed if entry.judged}
     owners = await session.exec(select(Home.id, Home.gateway).where(col(Home.id).in_(homes)))
     places = await session.exec(select(Device.id, Device.home).where(col(Device.id).in_(devices)))
     return Roster(dict(owners.all()), dict(places.all()))
@@ -110,11 +126,12 @@ def _calls(entry: Read) -> bool:
 async def _one(
     session: AsyncSession, key: LaneKey, entry: Read, roster: Roster, policy: Policy, now: Millis
 ) -> None:
-    trusted = roster.trusts(key[0], entry.home)
-    if not trusted:
+    if not roster.trusts(key[0], entry.home):
         await _impostor(session, key[0], entry.home, roster, policy, now)
     if entry.judged is not None:
-        await opening.carry_out(session, entry.judged, policy, now, trusted=trusted)
+        judged = roster.bound(entry.judged, key[0])
+        if judged is not None:
+            await opening.carry_out(session, judged, policy, now)
     elif entry.type == "result":
         await commands.settle(session, key[0], entry.body, now)
     elif entry.type == "health":
@@ -143,8 +160,10 @@ async def _states(
     zones = dict(
         (await session.exec(select(Home.id, Home.zone).where(col(Home.id).in_(set(seen.values()))))).all()
     )
+    boxes = {event.device for event in events if event.device_class == "gateway"}
     for device, home in seen.items():
-        session.add(Change(at=now, subject="device", ref=device, home=home, zone=zones.get(home, "")))
+        subject = "gateway" if device in boxes else "device"
+        session.add(Change(at=now, subject=subject, ref=device, home=home, zone=zones.get(home, "")))
 
 
 async def _health(session: AsyncSession, gateway: str, entry: Read, policy: Policy, now: Millis) -> None:

@@ -217,6 +217,37 @@ async def test_wrong_gateway(gate: Gate, store):
     assert len(await rows(store, Entry)) == 3
 
 
+async def test_no_gateway_opens_under_anothers_key(gate: Gate, store):
+    """A gateway that names another home's key for its own home opens an alert of its own home, apart."""
+    await gate.send(gate.decision(home="h2", key="h1"), gateway="gw2", lane="alarm")
+    await gate.send(gate.decision(), lane="alarm")
+    await gate.send(
+        gate.decision("clear", home="h2", key="h1", at=iso(gate.now() + 1)), gateway="gw2", first=9
+    )
+    alerts = {alert.key: alert for alert in await rows(store, Alert) if alert.queue == "care"}
+    assert {key: (alert.home, alert.zone) for key, alert in alerts.items()} == {
+        "h2/h1": ("h2", "sor"),
+        "h1": ("h1", "nord"),
+    }
+    assert (alerts["h1"].count, alerts["h1"].condition) == (1, "active")
+
+
+async def test_no_gateway_takes_a_decision_away(gate: Gate, store):
+    """A decision that another gateway sent first, under the same identity, does not swallow the real one."""
+    await gate.send(gate.decision(), gateway="gw2", lane="alarm")
+    await gate.send(gate.decision(), lane="alarm")
+    keys = [alert.key for alert in await rows(store, Alert, col(Alert.id)) if alert.queue == "care"]
+    assert keys == ["gw2:h1", "h1"]
+
+
+async def test_a_devices_own_key(gate: Gate, store):
+    """A registered device is a key of its own; one that nobody registered stands below its home."""
+    await gate.send(
+        gate.decision(rule="silent", key="lock-1", device="lock-1"), gate.decision(rule="silent", key="new")
+    )
+    assert [alert.key for alert in await rows(store, Alert, col(Alert.id))] == ["lock-1", "h1/new"]
+
+
 async def test_unknown_gateway(gate: Gate, store):
     """A gateway nobody registered is heard, and somebody is told."""
     await gate.send(gate.event("e1", home="h9"), gateway="gw9")
