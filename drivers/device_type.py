@@ -79,6 +79,15 @@ def no_greeting(now: Millis, settings: Mapping[str, Any]) -> Iterable[Outgoing]:
     return ()
 
 
+Topics: TypeAlias = Callable[[Mapping[str, Any]], Iterable[str]]
+"""Takes a unit's settings."""
+
+
+def no_topics(settings: Mapping[str, Any]) -> Iterable[str]:  # noqa: ARG001 - the shape of topics
+    """Stand in for devices whose topics follow from their address."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BleUse:
     """How a Bluetooth LE device is listened to; its frames carry these names as their channel.
@@ -120,6 +129,8 @@ class DeviceType:
     answers: the wire waits for our word before it forgets, so we acknowledge after commit.
     recognises: whether a frame of somebody not registered looks like one of these; None where frames cannot tell.
     ble: for Bluetooth LE devices, what the link does with them.
+    topics: for MQTT devices whose topics are their maker's choice, all of them, whole and without wildcards. A frame
+    of such a device has the topic as its channel, and `Outgoing.channel` is a whole topic too.
     """
 
     id: str
@@ -140,6 +151,7 @@ class DeviceType:
     recognises: Callable[[Frame], bool] | None = None
     source: str = ""
     ble: BleUse | None = None
+    topics: Topics = no_topics
 
     @property
     def classes(self) -> frozenset[str]:

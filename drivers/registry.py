@@ -8,43 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 
 from drivers.device_type import DeviceType
-from drivers.devices import (
-    bthome_climate,
-    bthome_door,
-    bthome_leak,
-    bthome_motion,
-    bthome_pendant,
-    bthome_smoke,
-    dc09_panel,
-    enocean_button,
-    enocean_contact,
-    enocean_key_card,
-    enocean_leak,
-    enocean_motion,
-    enocean_pendant,
-    enocean_smoke,
-    espa_nurse_call,
-    lock_board_cabinet,
-    lorawan_pendant,
-    native_alarm,
-    native_dispenser,
-    native_lock,
-    nuki_ble,
-    nuki_mqtt,
-    osdp_door,
-    scaip_unit,
-    sig_blood_pressure,
-    sig_glucose_meter,
-    sig_heart_rate,
-    sig_pulse_oximeter,
-    sig_thermometer,
-    sig_weight_scale,
-    sms_pendant,
-    zigbee2mqtt,
-)
 from drivers.events import Frame
 
 
@@ -52,43 +19,51 @@ class UnknownDeviceType(LookupError):  # noqa: N818  it says what it is
     """No device type of that id; the sentence names the nearest."""
 
 
-_MODULES = (
-    bthome_climate,
-    bthome_door,
-    bthome_leak,
-    bthome_motion,
-    bthome_pendant,
-    bthome_smoke,
-    dc09_panel,
-    enocean_button,
-    enocean_contact,
-    enocean_key_card,
-    enocean_leak,
-    enocean_motion,
-    enocean_pendant,
-    enocean_smoke,
-    espa_nurse_call,
-    lock_board_cabinet,
-    lorawan_pendant,
-    native_alarm,
-    native_dispenser,
-    native_lock,
-    nuki_ble,
-    nuki_mqtt,
-    osdp_door,
-    scaip_unit,
-    sig_blood_pressure,
-    sig_glucose_meter,
-    sig_heart_rate,
-    sig_pulse_oximeter,
-    sig_thermometer,
-    sig_weight_scale,
-    sms_pendant,
-    zigbee2mqtt,
+NAMES = (
+    "bthome_climate",
+    "bthome_door",
+    "bthome_leak",
+    "bthome_motion",
+    "bthome_pendant",
+    "bthome_smoke",
+    "dc09_panel",
+    "enocean_button",
+    "enocean_contact",
+    "enocean_key_card",
+    "enocean_leak",
+    "enocean_motion",
+    "enocean_pendant",
+    "enocean_smoke",
+    "espa_nurse_call",
+    "home_assistant_mqtt",
+    "lock_board_cabinet",
+    "lorawan_pendant",
+    "native_alarm",
+    "native_dispenser",
+    "native_lock",
+    "nuki_ble",
+    "nuki_mqtt",
+    "osdp_door",
+    "scaip_unit",
+    "sig_blood_pressure",
+    "sig_glucose_meter",
+    "sig_heart_rate",
+    "sig_pulse_oximeter",
+    "sig_thermometer",
+    "sig_weight_scale",
+    "sms_pendant",
+    "zigbee2mqtt",
 )
+"""The files in drivers/devices, in alphabetical order."""
+
+
+def _declared(name: str) -> DeviceType:
+    declared: DeviceType = import_module(f"drivers.devices.{name}").DEVICE
+    return declared
+
 
 DEVICE_TYPES: Mapping[str, DeviceType] = MappingProxyType(
-    {module.DEVICE.id: module.DEVICE for module in sorted(_MODULES, key=lambda one: one.DEVICE.id)}
+    {type_.id: type_ for type_ in map(_declared, NAMES)}
 )
 """Every device type by its id, in alphabetical order."""
 

@@ -7,8 +7,10 @@ left out. A bridge to other devices that says it is offline makes this link degr
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from drivers.device_type import Outgoing
 from drivers.events import Frame, Millis
@@ -16,6 +18,11 @@ from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState
 from drivers.links.mqtt_client import Message, MqttClient, NotConnected
 from drivers.protocols import mqtt_topics, native
 from drivers.protocols.json_payload import MAX_PAYLOAD
+
+Routes = Mapping[str, Sequence[str]]
+"""Topic → addresses of the devices that speak on it."""
+
+NO_ROUTES: Routes = MappingProxyType({})
 
 
 class NotWrittenDown(Exception):  # noqa: N818  it names what happened
@@ -28,6 +35,7 @@ class MqttLink:
     url, client_id: as in MqttClient; the client id must stay the same, since the broker keeps a session for it.
     now: the clock that frames are stamped with. name: how health and logs call this link.
     foreign: topic filters of devices that do not speak our contract; a broker that refuses them is no fault.
+    routes: topics that registered devices announced as their own; several may share one (a bridge's last will).
     """
 
     def __init__(
@@ -38,8 +46,10 @@ class MqttLink:
         now: Callable[[], Millis],
         name: str = "mqtt",
         foreign: Sequence[str] = mqtt_topics.FOREIGN,
+        routes: Routes = NO_ROUTES,
     ) -> None:
         self.name = name
+        self._routes = routes
         self._now = now
         self._since = now()
         self._counters: Counter[str] = Counter()
@@ -49,7 +59,7 @@ class MqttLink:
             url,
             client_id,
             subscriptions=mqtt_topics.NATIVE,
-            optional=foreign,
+            optional=(*foreign, *(one for one in routes if not _is_heard(one, foreign))),
             on_message=self._take,
             clean=False,
             max_payload=MAX_PAYLOAD + 1,
@@ -82,17 +92,37 @@ class MqttLink:
         place = mqtt_topics.read(message.topic)
         if place.bridge:
             self._bridge(place.address, message.payload)
-        if place.ours or self._hear is None:
+        if self._hear is None:
             return
-        frame = Frame("mqtt", place.address, message.payload, self._now(), place.channel, message.retain)
+        heard = self._now()
+        if message.topic in self._routes and not place.native:
+            await self._adopted(message, heard)
+            return
+        if place.ours:
+            return
+        frame = Frame("mqtt", place.address, message.payload, heard, place.channel, message.retain)
+        error = await self._hand_over(frame)
+        if place.native and place.channel == "event":
+            await self._acknowledge(frame, error)
+
+    async def _adopted(self, message: Message, heard: Millis) -> None:
+        """A topic that adopted devices speak on: a frame of each, submitted together to keep the order of arrival."""
+        frames = [
+            Frame("mqtt", address, message.payload, heard, message.topic, message.retain)
+            for address in self._routes[message.topic]
+        ]
+        await asyncio.gather(*map(self._hand_over, frames))
+
+    async def _hand_over(self, frame: Frame) -> str:
+        """To the gateway; the answer is what was wrong with it. Raises NotWrittenDown."""
+        assert self._hear is not None
         receipt = await self._hear(frame)
         if not receipt.accepted:
-            raise NotWrittenDown(receipt.error or f"a frame of {place.address} was not written down")
+            raise NotWrittenDown(receipt.error or f"a frame of {frame.address} was not written down")
         self._counters["frames"] += 1
         if receipt.error:
             self._counters["not_understood"] += 1
-        if place.native and place.channel == "event":
-            await self._acknowledge(frame, receipt.error)
+        return receipt.error
 
     async def _acknowledge(self, frame: Frame, error: str) -> None:
         report = native.report_id(frame.payload)
@@ -119,3 +149,8 @@ class MqttLink:
 
     def _moved(self, state: LinkState, reason: str) -> None:  # noqa: ARG002  health() reads both
         self._since = self._now()
+
+
+def _is_heard(topic: str, filters: Sequence[str]) -> bool:
+    """Whether a filter that ends in `#` covers this topic already; a topic asked for twice may come twice."""
+    return any(one.endswith("/#") and topic.startswith(one[:-1]) for one in filters)

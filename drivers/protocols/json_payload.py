@@ -11,10 +11,10 @@ MAX_PAYLOAD = 16_384
 """Bytes of a JSON payload; the largest seen from devices of homes are a tenth of it."""
 
 
-def read_object(payload: bytes) -> dict[str, Any]:
+def read_object(payload: bytes, longest: int = MAX_PAYLOAD) -> dict[str, Any]:
     """Read a JSON object. Raises DecodeError with a sentence for anything else, of any size or depth."""
-    if len(payload) > MAX_PAYLOAD:
-        raise DecodeError(f"a payload has at most {MAX_PAYLOAD} bytes; this one has more")
+    if len(payload) > longest:
+        raise DecodeError(f"a payload has at most {longest} bytes; this one has more")
     try:
         value = json.loads(payload.decode(), parse_constant=_refuse)
     except UnicodeDecodeError as wrong:

@@ -4,8 +4,10 @@
     zigbee2mqtt/{friendly name}[/availability]       Zigbee2MQTT          zigbee2mqtt/kitchen/door   state, availability
     nuki/{id}/{property}                             Nuki MQTT API 1.4    nuki/2BB28570              state …
     application/{id}/device/{eui}/event/{event}      ChirpStack v4        lorawan/{eui}              up, status …
+    any topic an adopted device announced            Home Assistant       homeassistant/{key}        the topic itself
 
-(topic, who, address, channel). A topic that nobody knows is its own address: unknown is a state.
+(topic, who, address, channel). Which topics adopted devices speak on stands in the registry, so the link is told.
+A topic that nobody knows is its own address: unknown is a state.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ _NATIVE = re.compile(r"homes/([a-z0-9_-]{1,64})/devices/([a-z0-9_-]{1,64})/([^/]
 _NUKI = re.compile(r"nuki/([0-9A-Fa-f]{1,16})/([A-Za-z]{1,40})")
 _CHIRPSTACK = re.compile(r"application/[^/]{1,64}/device/([0-9A-Fa-f]{16})/event/([a-z]{1,20})")
 _SAFE = re.compile(r"[^+#\x00-\x1f]{1,200}")
+
+ADOPTED = "homeassistant/"
+"""Begin of the address of a device whose topics are its maker's choice."""
 
 _ZIGBEE = "zigbee2mqtt/"
 _ZIGBEE_SAID = ("set", "get")
@@ -56,8 +61,8 @@ def read(topic: str) -> Place:
 
 def write(address: str, channel: str) -> str:
     """The topic on which the device at `address` hears `channel`. Raises ValueError with a sentence."""
-    topic = f"{address}/{channel}"
-    if not address.startswith((_ZIGBEE, "nuki/")):
+    topic = channel if address.startswith(ADOPTED) else f"{address}/{channel}"
+    if not address.startswith((_ZIGBEE, "nuki/", ADOPTED)):
         home, _, device = address.partition("/")
         topic = f"homes/{home}/devices/{device}/{channel}"
         if not _NATIVE.fullmatch(topic):

@@ -29,8 +29,8 @@ class Login:
 
 FROM_DEVICES = tuple(f"homes/+/devices/+/{part}" for part in ("event", "state", "result"))
 TO_DEVICES = tuple(f"homes/+/devices/+/{part}" for part in ("ack", "command"))
-BRIDGES = ("zigbee2mqtt/#", "nuki/#", "application/#")
-"""Topics of makers' own bridges: Zigbee2MQTT, Nuki, ChirpStack."""
+BRIDGES = ("zigbee2mqtt/#", "nuki/#", "application/#", "homeassistant/#", "trygghub/#")
+"""Topics of makers' own bridges: Zigbee2MQTT, Nuki, ChirpStack; announcements, and what we show Home Assistant."""
 
 
 def rights(gateway: str) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -38,13 +38,13 @@ def rights(gateway: str) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
 
     gateway-<id>: the uplink side of a gateway; other gateways' topics are out of its reach.
     hearing: the same box's other side, towards the homes. devices: native MQTT devices, which cannot
-    speak as us. bridges: makers' own bridges. centre, web: the municipality's side. The `check` topics are
-    those of `hub.broker.check`.
+    speak as us. bridges: makers' own bridges, and Home Assistant. centre, web: the municipality's side. The
+    `check` topics are those of `hub.broker.check`.
     """
     own = (f"gateways/{gateway}/#",)
     return {
         f"gateway-{gateway}": (own, own),
-        "hearing": (TO_DEVICES + BRIDGES, SUBSCRIPTIONS),
+        "hearing": (TO_DEVICES + BRIDGES, (*SUBSCRIPTIONS, "homeassistant/#")),
         "bridges": (BRIDGES, BRIDGES),
         "devices": (FROM_DEVICES, TO_DEVICES),
         "centre": (

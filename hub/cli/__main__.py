@@ -24,6 +24,7 @@ COMMANDS = {
     "web": ("dashboard", "the dashboard and the API"),
     "simulate": ("simulators", "play homes full of devices through a day"),
     "decode": ("decode", "show what a device's bytes mean"),
+    "adopt": ("adopt", "registry entries for devices that announce themselves by Home Assistant's discovery"),
     "registry": ("registry", "check, import or export homes, residents, devices and staff"),
     "rules": ("rules", "check rule books, replay events against them"),
     "audit": ("audit", "verify the audit trail"),

@@ -30,7 +30,7 @@ class Ports:
 
 def plans_for(roll: Roll, ports: Ports) -> dict[str, Plan]:
     """One MQTT link always (strangers are heard too), Bluetooth where there are such devices, one link a port."""
-    plans = {"mqtt": _mqtt(ports)}
+    plans = {"mqtt": _mqtt(roll, ports)}
     radio_devices = list(roll.on("ble"))
     if ports.ble != "off" and radio_devices:
         plans["ble"] = _ble(ports, radio_devices)
@@ -52,11 +52,17 @@ def _together(devices: Iterable[Assigned], by: Callable[[Assigned], str]) -> dic
     return groups
 
 
-def _mqtt(ports: Ports) -> Plan:
-    def make() -> Link:
-        return MqttLink(ports.devices, f"gateway-{ports.gateway}-devices", now=ports.now)
+def _mqtt(roll: Roll, ports: Ports) -> Plan:
+    routes: dict[str, list[str]] = {}
+    for device in roll.on("mqtt"):
+        for topic in device.type.topics(device.unit.settings):
+            routes.setdefault(topic, []).append(device.part.address)
 
-    return Plan(ports.devices, make, lambda kind, _address: kind == "mqtt")
+    def make() -> Link:
+        return MqttLink(ports.devices, f"gateway-{ports.gateway}-devices", now=ports.now, routes=routes)
+
+    made_of = [ports.devices, sorted(routes.items())]
+    return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "mqtt")
 
 
 def _ble(ports: Ports, devices: list[Assigned]) -> Plan:

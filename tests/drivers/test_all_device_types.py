@@ -29,7 +29,7 @@ from drivers.catalogue import CATALOGUE
 from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
 from drivers.device_types_doc import PAGE, page
 from drivers.events import DecodeError, Fact, Frame
-from drivers.registry import DEVICE_TYPES, UnknownDeviceType, device_type, recognise
+from drivers.registry import DEVICE_TYPES, NAMES, UnknownDeviceType, device_type, recognise
 
 CAPTURES = Path(__file__).with_name("captures")
 NOW = 1_768_478_400_000  # 2026-01-15T12:00:00Z
@@ -136,12 +136,13 @@ def test_every_device_type_is_declared_whole(type_: DeviceType) -> None:
 
 
 def test_no_file_of_a_device_type_is_forgotten() -> None:
-    """Every file in drivers/devices that declares a DEVICE is in the registry's list."""
+    """Every file in drivers/devices that declares a DEVICE is in the registry's list, in order."""
     folder = Path(drivers.devices.__file__).parent
     declaring = {
         path.stem for path in folder.glob("*.py") if "\nDEVICE = " in path.read_text(encoding="utf-8")
     }
     assert declaring == set(DEVICE_TYPES)
+    assert list(NAMES) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("type_", TYPES, ids=lambda one: one.id)
