@@ -151,18 +151,22 @@ class SerialLink:
 
     def _do(self, ask: Callable[..., Sequence[Out]], *args: Any) -> None:
         """Ask the machine and carry out what it says. A fault in it closes the port and is said, never hidden."""
-        bad = self._machine.counters.get("check_errors", 0)
+        bad, noise = self._bad_so_far()
         try:
             wanted = ask(*args)
         except Exception as wrong:
             log.exception("the protocol machine of %s failed", self.name)
             self._lose(f"the protocol machine failed: {wrong!r:.200}")
             return
-        bad = self._machine.counters.get("check_errors", 0) - bad
-        self._quality.extend([(self._clock(), False)] * bad)
+        worse, louder = self._bad_so_far()
+        self._quality.extend([(self._clock(), False)] * (worse - bad + (louder > noise)))
         for one in wanted:
             self._carry_out(one)
         self._wake_at_due()
+
+    def _bad_so_far(self) -> tuple[int, int]:
+        counters = self._machine.counters
+        return counters.get("check_errors", 0), counters.get("noise_bytes", 0)
 
     def _carry_out(self, one: Out) -> None:
         if isinstance(one, Write):
@@ -187,12 +191,11 @@ class SerialLink:
 
     def _heard(self, one: Heard) -> None:
         self._back_off.reset()
+        self._quality.append((self._clock(), True))
         if one.life and not self._life_is_due(one.unit):
             return
         address = f"{self.name}#{one.unit}" if one.unit else self.name
         frame = Frame("serial", address, one.payload, self._now(), one.channel)
-        if not one.life:
-            self._quality.append((self._clock(), True))
         task = asyncio.get_running_loop().create_task(
             self._record(frame, one.ticket), name=f"record {address}"
         )
@@ -260,7 +263,7 @@ class SerialLink:
         if trouble:
             self._become("down", trouble)
         elif bad >= BAD_LEAST and bad > all_ * BAD_SHARE:
-            self._become("degraded", f"{bad} of the last {all_} frames were unreadable")
+            self._become("degraded", f"{bad} of the last {all_} things heard were unreadable")
         else:
             self._become("up", "")
 

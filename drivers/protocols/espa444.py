@@ -237,6 +237,7 @@ class Scanner:
         if byte == SOH:
             self._block.append(byte)
         elif byte in (EOT, ENQ, ACK, NAK):
+            self.noise += byte == EOT and bool(before)  # nothing belongs before an EOT
             return [Signal(byte, before)]
         else:
             self.noise += bool(before)

@@ -91,6 +91,11 @@ class Cable:
         """Faults on what the hardware hears."""
         return self._in.faults
 
+    def fail(self, *, to_program: Faults | None = None, to_unit: Faults | None = None) -> None:
+        """Put faults on one way or both."""
+        self._out.faults = to_program or self._out.faults
+        self._in.faults = to_unit or self._in.faults
+
     def heal(self) -> None:
         """A good cable again."""
         self._out.faults, self._in.faults = Faults(), Faults()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,14 +183,39 @@ async def test_a_line_without_traffic_is_down_and_says_why(open_link: Any, unit_
         await running.until("up")
 
 
-async def test_a_cut_line_is_noticed_and_heals(open_link: Any, unit_on: Any, ear: Any) -> None:
-    """Half of the cable cut is a dead line too."""
+@pytest.mark.parametrize("broken", [Faults(cut=True), Faults(wrong_speed=True), Faults(after=5)])
+async def test_a_broken_line_is_noticed_and_heals(
+    open_link: Any, unit_on: Any, ear: Any, broken: Faults
+) -> None:
+    """One way cut, the wrong baud rate, silence in mid-word: each is a dead line, and each recovers."""
     async with unit_on() as unit, open_link(espa_machine(CONTROL), ear) as running:
         await running.until("up")
-        unit.cable._out.faults = Faults(cut=True)
+        unit.cable.fail(to_program=replace(broken))
         await running.until("down")
         unit.cable.heal()
         await running.until("up")
+        message = await unit.call("12", "BAD")
+        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+
+
+async def test_noise_between_the_answers_makes_the_line_degraded(
+    open_link: Any, unit_on: Any, ear: Any
+) -> None:
+    """A line that still answers and babbles besides is not called good."""
+    async with unit_on() as unit, open_link(espa_machine(CONTROL), ear) as running:
+        await running.until("up")
+        unit.cable.fail(to_program=Faults(insert=0.5))
+        assert "unreadable" in (await running.until("degraded")).reason
+
+
+async def test_an_answer_that_comes_too_late_doubles_nothing(open_link: Any, unit_on: Any, ear: Any) -> None:
+    """A slow cable makes the unit repeat itself; it stays one call a press."""
+    async with unit_on() as unit, open_link(espa_machine({**CONTROL, "poll_wait": 0.4}), ear) as running:
+        await running.until("up")
+        unit.cable.fail(to_program=Faults(delay=0.05, jitter=0.05), to_unit=Faults(delay=0.05, jitter=0.05))
+        message = await unit.call("12", "BAD")
+        assert await asyncio.wait_for(message.outcome, 15) == "acknowledged"
+        assert len(ear.of("call.raised")) == 1
 
 
 async def test_a_missing_port_is_said_and_found_when_it_comes(open_link: Any, unit_on: Any, ear: Any) -> None:
