@@ -21,7 +21,7 @@ from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Millis
 from rules import reload, snapshot
 from rules.book import Book
-from rules.catch_all import catch_all
+from rules.catch_all import QUIET_WHEN_BROKEN, broken_rules, catch_all
 from rules.decision import Action, Decision
 from rules.homes import DEFAULT_LATE, RECENT, Home, HomeSpec
 from rules.ids import Seen, id_order
@@ -53,8 +53,12 @@ class Engine:
         self.started = started
         self.homes: dict[str, Home] = {}
         self.late_events = 0
+        self.faults = 0
+        self._broken_at: dict[str, Millis] = {}
         self._urgent_lane, self._catch_all = urgent, catch_all
         self._out: list[Decision] = []
+        self._kept: list[Decision] = []  # decided between two calls, told by the next
+        self._now: Millis = started
         self._event: Event | None = None
         self._answered = False
         self._trying = False
@@ -88,8 +92,14 @@ class Engine:
 
     def set_home(self, spec: HomeSpec) -> None:
         """Add a home or change it. State is kept; due times follow the new numbers; new devices are watched."""
+        self._out = self._kept
         home = self.home(spec.id)
+        gone, home.registered = home.assigned - spec.devices.keys(), True
+        now = self._now if self._event is None else max(self._now, self._event.heard)
         home.settle_in(spec, self.book)
+        for device in sorted(gone):
+            for machine in self.machines:
+                machine.forget(home, device, now)
         self.seen.keep = max(self.seen.keep, 2 * home.grace)
         for machine in self.machines:
             machine.watch(home)
@@ -109,7 +119,8 @@ class Engine:
 
     def feed(self, events: Iterable[Event]) -> list[Decision]:
         """Judge many events at once, as `observe` does one by one; what a replay runs on."""
-        out = self._out = []
+        out = self._out = self._kept
+        self._kept = []
         homes, acts, waiting, seen = self.homes, self._acts, self.waiting, self.seen
         timers = self.timers.heap
         young, old, turn_at = seen.young, seen.old, seen.turn_at
@@ -134,7 +145,10 @@ class Engine:
                 continue
             self._event = event
             for act in todo:
-                act(home, event)
+                try:
+                    act(home, event)
+                except Exception as fault:
+                    self._broken(home, fault)
         return out
 
     def _place(self, home: Home, event: Event) -> None:
@@ -157,14 +171,14 @@ class Engine:
         Strictly before, because an event of this very millisecond may still be on its way and would be in time. Call it
         when all that was heard before `now` has been observed; `next_due` says when there is something to do.
         """
-        self._out = []
+        self._out, self._kept, self._now = self._kept, [], now
         self.seen.clock_set(now)
         self._settle(now)
         return self._out
 
     def finish(self, until: Millis) -> list[Decision]:
         """Nothing more will be heard up to and including `until`: settle it all, allowances and all. For replays."""
-        self._out = []
+        self._out, self._kept = self._kept, []
         waiting, self.waiting = self.waiting, Waiting()
         for home in self.homes.values():
             home.grace = 0
@@ -190,7 +204,7 @@ class Engine:
 
     def reload(self, book: Book, now: Millis, history: Iterable[Event] = ()) -> list[Decision]:
         """Swap the book. history: the last `rules.reload.horizon` ms of the journal, in the order of hearing."""
-        self._out, self._event = [], None
+        self._out, self._kept, self._event = self._kept, [], None
         reload.swap(self, book, now, history)
         return self._out
 
@@ -203,7 +217,7 @@ class Engine:
 
     def close(self, home: str, rule: str, key: str, at: Millis) -> list[Decision]:
         """A person closed an alert; what it held back begins anew."""
-        self._out = []
+        self._out, self._kept = self._kept, []
         machine, where = self.by_name.get(rule), self.homes.get(home)
         if machine is not None and where is not None:
             for slot in machine.slots(where):
@@ -226,7 +240,10 @@ class Engine:
                     home.pending = [each for each in home.pending if each is not event]
                 self._event = event
                 for act in acts.get(event.kind, _NOTHING):
-                    act(home, event)
+                    try:
+                        act(home, event)
+                    except Exception as fault:
+                        self._broken(home, fault)
             else:
                 if timer >= before:
                     return
@@ -234,23 +251,29 @@ class Engine:
                 if come is not None:
                     machine, home, slot, due = come
                     self._event = None
-                    machine.fire(home, slot, due)
+                    try:
+                        machine.fire(home, slot, due)
+                    except Exception as fault:
+                        self._broken(home, fault, due)
 
     def _apply(self, home: Home, event: Event) -> None:
         """Give an event to the rules that name its kind."""
         self._event = event
         for act in self._acts.get(event.kind, _NOTHING):
-            act(home, event)
+            try:
+                act(home, event)
+            except Exception as fault:
+                self._broken(home, fault)
 
     def schedule(self, machine: Machine[Any], home: Home, slot: Slot, due: Millis) -> None:
         """Look at a slot again when `due` has come; one entry a slot, unless it must come earlier."""
         self.timers.put(machine, home, slot, due)
 
-    def watch_again(self) -> None:
-        """Watch what the registry assigned and the state does not hold yet; then build the heap."""
+    def take_up(self) -> None:
+        """State was put in place: look again at what the registry assigned, and build the heap."""
         for home in self.homes.values():
-            for machine in self.machines:
-                machine.watch(home)
+            if home.registered:
+                self.set_home(home.spec)
         self._arm()
 
     def _arm(self) -> None:
@@ -307,9 +330,20 @@ class Engine:
         )  # fmt: skip
         for machine in self.machines:
             if event.kind in machine.kinds:
-                machine.late(home, event)
+                try:
+                    machine.late(home, event)
+                except Exception as fault:
+                    self._broken(home, fault)
         if event.kind in _HELP:
             self._see_answered(home, event)
+
+    def _broken(self, home: Home, fault: Exception, at: Millis = 0) -> None:
+        """A rule of ours broke: the others go on, and it is told, once in ten minutes a home (promise 5)."""
+        self.faults += 1
+        now = self._event.at if self._event is not None else at
+        if now - self._broken_at.get(home.id, -QUIET_WHEN_BROKEN) >= QUIET_WHEN_BROKEN:
+            self._broken_at[home.id] = now
+            self._take(home, broken_rules(home, now, fault))
 
     def _hear(self, home: Home, event: Event) -> None:  # noqa: ARG002  an act like those of the machines
         """A call for help: see whether the rules that follow answer it."""

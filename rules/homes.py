@@ -50,8 +50,8 @@ class Home:
     """One home while the engine runs. slots: one entry a rule, in the book's order."""
 
     __slots__ = (
-        "grace", "id", "late", "name", "off", "parameter_types", "parameters", "pending", "recent", "slots",
-        "spec", "told", "tz",
+        "assigned", "grace", "id", "late", "name", "off", "parameter_types", "parameters", "pending", "recent",
+        "registered", "slots", "spec", "told", "tz",
     )  # fmt: skip
 
     def __init__(self, home: str, rules: int) -> None:
@@ -60,6 +60,8 @@ class Home:
         self.recent: dict[tuple[str, str], deque[tuple[Millis, str, str]]] = {}
         self.told: dict[tuple[str, str, Millis, str], None] = {}
         self.pending: list[Event] = []
+        self.registered = False
+        self.assigned: frozenset[str] = frozenset()
         self.spec = HomeSpec(home)
         self.name, self.tz, self.grace = home, ZoneInfo(DEFAULT_TZ), DEFAULT_LATE
         self.late: Mapping[str, Millis] = {}
@@ -70,6 +72,7 @@ class Home:
     def settle_in(self, spec: HomeSpec, book: Book) -> None:
         """Take over what the registry says; rules that lack a parameter are off here, with the reason."""
         self.spec = spec
+        self.assigned = frozenset(spec.devices)
         self.name = str(spec.resident.get("name") or spec.id)
         self.tz = zone(spec.tz)
         self.late = {name: each.late_ms for name, each in spec.devices.items() if each.late_ms is not None}

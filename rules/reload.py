@@ -65,7 +65,7 @@ def swap(engine: Engine, book: Book, now: Millis, history: Iterable[Event]) -> N
         if machine.rule.name not in kept and machine.rule.name in book.rules:
             _end_changed(engine, machine, remembered, now)
     _raise_what_is_open(engine, kept, by_name, remembered)
-    engine.watch_again()
+    engine.take_up()
 
 
 def _judged_anew(

@@ -59,7 +59,7 @@ def _unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
         if event.kind in engine.urgent_kinds:
             home.pending.append(event)
         engine.waiting.put(home, event)
-    engine.watch_again()
+    engine.take_up()
 
 
 def _pack_home(engine: Engine, home: Home) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _pack_home(engine: Engine, home: Home) -> dict[str, Any]:
         for machine in engine.machines
         if home.slots[machine.index]
     }
-    body: dict[str, Any] = {"slots": slots}
+    body: dict[str, Any] = {"slots": slots, "devices": sorted(home.assigned)}
     if home.recent:
         body["recent"] = [[*key, list(map(list, entries))] for key, entries in home.recent.items()]
     if home.told:
@@ -86,6 +86,7 @@ def _unpack_home(engine: Engine, home: Home, body: Mapping[str, Any], same: Iter
         (rule, key): deque((tuple(each) for each in entries), maxlen=RECENT)
         for rule, key, entries in body.get("recent", ())
     }
+    home.assigned |= frozenset(body["devices"])
     home.told = {tuple(each): None for each in body.get("told", ())}
 
 

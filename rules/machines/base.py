@@ -20,6 +20,9 @@ from rules.spans import say_span
 Act: TypeAlias = Callable[[Home, Event], None]
 
 
+TAKEN_AWAY = "the device was taken away"
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """An open alert as its machine remembers it."""
@@ -153,6 +156,14 @@ class Machine(Generic[S]):
 
     def watch(self, home: Home) -> None:
         """Begin to watch the devices of a home that was set or changed."""
+
+    def forget(self, home: Home, device: str, at: Millis) -> None:
+        """A device was taken away: what was said of it is over."""
+        if self.rule.per == "device":
+            for slot in self.slots(home):
+                if slot.device == device:
+                    self.clear(home, slot, max(at, slot.alert.at if slot.alert else at), (), TAKEN_AWAY)
+                    self.drop(home, slot)
 
     def deaf(self, home: Home, slot: S, until: Millis) -> None:
         """Nothing could be heard before `until`."""

@@ -31,7 +31,7 @@ class Watch(Machine[W]):
     slot_type = Heard
 
     def watch(self, home: Home) -> None:
-        """Begin with what the registry assigned, and end with what it took away."""
+        """Begin with what the registry assigned."""
         since = self.assigned(home)
         for key, (device, start) in since.items():
             slots = home.slots[self.index]
@@ -41,10 +41,6 @@ class Watch(Machine[W]):
                 slot.last = max(start, self.desk.started)
             elif not slot.last_id and slot.alert is None:
                 slot.last = max(start, self.desk.started)
-        for slot in self.slots(home):
-            if self.keyed and home.spec.devices and slot.key not in home.spec.devices:
-                self.clear(home, slot, slot.last, (), "the device was taken away")
-                self.drop(home, slot)
 
     def assigned(self, home: Home) -> dict[str, tuple[str, Millis]]:
         """What to watch: key → (device, since) of every device that should be heard and whose assignment is known."""

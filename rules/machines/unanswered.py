@@ -78,7 +78,7 @@ class Unanswered(Machine[Open]):
 
     def _find(self, home: Home, event: Event) -> Open | None:
         slots: Any = home.slots[self.index]
-        found: Open | None = slots.get(self.key(home, event)) if self.keyed and slots else slots
+        found: Open | None = (slots or {}).get(self.key(home, event)) if self.keyed else slots
         return found
 
     def _answer(self, home: Home, slot: Open, at: Millis) -> None:
