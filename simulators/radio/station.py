@@ -45,7 +45,8 @@ async def join(
     """Put a device on the air and power it on.
 
     address: a static random address, whose first byte is C0 or higher (Core 5.4, vol 6, part B, 1.3.2.1).
-    bonds: pairing keys that outlive this time on the air. Raises OSError when the hub cannot be reached, ValueError for an address or place that is none.
+    bonds: pairing keys that outlive this time on the air.
+    Raises OSError when the hub cannot be reached, ValueError for an address or place that is none.
     """
     if int(address[:2], 16) < 0xC0:
         raise ValueError(f"a static random address begins with C0 or higher, not {address}")
