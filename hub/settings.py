@@ -74,6 +74,13 @@ def database_url(text: str) -> str:
     return text
 
 
+def discovery_prefix(text: str) -> str:
+    """The first levels of Home Assistant's announcement topics."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}(/[A-Za-z0-9_-]{1,40}){0,3}", text):
+        raise ValueError(f"a discovery prefix is a topic like homeassistant, not {text!r:.60}")
+    return text
+
+
 def existing_file(text: str) -> Path:
     """A file that is there now."""
     path = Path(text)
@@ -143,6 +150,14 @@ class GatewaySettings:
     )
     rules: Path | None = field(default=None, metadata=RULES)
     http: int | None = field(default=None, metadata=HTTP)
+    home_assistant: str | None = field(
+        default=None,
+        metadata=says(
+            "show our devices to Home Assistant on the devices' broker, under this discovery prefix"
+            " (homeassistant, as a rule); off if not said",
+            discovery_prefix,
+        ),
+    )
 
     @property
     def folder(self) -> Path:

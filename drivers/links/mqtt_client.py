@@ -126,7 +126,8 @@ class MqttClient:
     optional: filters that the broker may refuse, which is counted as `not_granted`.
     on_message: called for each message; started in order of arrival, at most `in_flight` at a time. It must
     not raise for a message that is merely wrong: one that keeps raising is delivered again and again.
-    will: topic and payload that the broker publishes when we vanish. clean: no session is kept while away.
+    will: topic and payload that the broker publishes when we vanish, and keeps if `will_retained`.
+    clean: no session is kept while away.
     on_state: told every change of state and its reason.
     """
 
@@ -139,6 +140,7 @@ class MqttClient:
         optional: Sequence[str] = (),
         on_message: OnMessage | None = None,
         will: tuple[str, bytes] | None = None,
+        will_retained: bool = False,
         clean: bool = True,
         in_flight: int = 64,
         max_payload: int = MAX_PAYLOAD,
@@ -155,7 +157,7 @@ class MqttClient:
         self._subscriptions = tuple(subscriptions)
         self._optional = tuple(optional)
         self._on_message = on_message
-        self._will = aiomqtt.Will(*will, qos=1) if will else None
+        self._will = aiomqtt.Will(*will, qos=1, retain=will_retained) if will else None
         self._clean = clean
         self._in_flight = in_flight
         self._max_payload = max_payload

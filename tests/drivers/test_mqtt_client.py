@@ -92,6 +92,20 @@ async def test_the_will_speaks_for_a_client_that_vanished(broker) -> None:
         assert (await ear.next()).payload == b"silent"
 
 
+async def test_a_will_can_be_kept_for_those_who_come_later(broker) -> None:
+    """Who connects after the end still learns of it."""
+    first, late = Ear(), Ear()
+    hearing = MqttClient(broker.url, "hearing", subscriptions=["gone/#"], on_message=first)
+    mortal = MqttClient(broker.url, "mortal", will=("gone/mortal", b"silent"), will_retained=True)
+    async with running(hearing, mortal):
+        assert mortal._client is not None
+        mortal._client._client.socket().shutdown(2)
+        await first.next()
+        later = MqttClient(broker.url, "later", subscriptions=["gone/#"], on_message=late)
+        async with running(later):
+            assert await late.next() == Message("gone/mortal", b"silent", retain=True, size=6)
+
+
 async def test_it_survives_the_broker_again_and_again(broker) -> None:
     """After each of three sudden ends of the broker both sides come back and the subscription works."""
     ear = Ear()
