@@ -1,7 +1,7 @@
 """What the world adds to an open alert: more of the same, over, here again, unknown. Pure.
 
 A further match adds evidence and a count and sounds again; three within ten minutes raise the urgency by one
-and bring the next step forward (DESIGN.md section 6). Clearing never closes an alert on which a life may hang.
+and bring the next step forward (DESIGN.md section 6). Clearing closes minor alerts only; all others wait for a person.
 """
 
 from __future__ import annotations
@@ -84,11 +84,11 @@ def kept(evidence: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def clear(standing: Standing, at: Millis, now: Millis, reason: str) -> Grown:
-    """The condition is over. Unanswered alerts on which no life hangs are closed; all others wait for a person."""
+    """The condition is over. A minor alert that nobody took ends with it; all others wait for a person."""
     version = standing.version + 1
     over = replace(standing, condition=Condition.CLEARED, cleared_at=at, clear_reason=reason, version=version)
     lines = (Line("cleared", data={"reason": reason}),)
-    if standing.held_quiet or standing.handling is Handling.TAKEN:
+    if not standing.ends_by_itself:
         return Grown(over, lines)
     closed = replace(close_by_clearing(over, now, CLEARED), version=version, handled=version)
     return Grown(closed, (*lines, Line("resolved", vkp="3", data={"cause": CLEARED})), rewait=True)

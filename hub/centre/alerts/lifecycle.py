@@ -305,5 +305,5 @@ def wake(standing: Standing) -> Moved:
 
 
 def close_by_clearing(standing: Standing, now: Millis, cause: str) -> Standing:
-    """The hub's own end of an alert whose condition is over (never a life-safety or critical one)."""
+    """The hub's own end of an alert whose condition is over (a minor one that nobody took)."""
     return _handled(standing, Handling.RESOLVED, cause=cause, resolved_at=now, resolved_by=HUB)

@@ -100,8 +100,17 @@ class Standing:
 
     @property
     def held_quiet(self) -> bool:
-        """Whether this alert may never be snoozed nor closed by clearing: somebody's life may hang on it."""
+        """Whether this alert may never be snoozed: somebody's life may hang on it."""
         return self.life_safety or self.urgency == "critical"
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether clearing may close it: only a notice or a work-list item that nobody has taken in hand.
+
+        For all others "back to normal" is not "over" until a person has looked (failure modes AL-6, pattern 5).
+        """
+        minor = not self.life_safety and self.urgency in {"moderate", "low"}
+        return minor and self.handling is not Handling.TAKEN
 
 
 COLUMNS: tuple[str, ...] = tuple(part.name for part in fields(Standing))

@@ -157,7 +157,7 @@ async def test_four_presses(gate: Gate, store, clock):
 
 async def test_clear_that_overtakes_its_raise(gate: Gate, store, clock):
     """A clear that comes before its raise still clears it."""
-    raised = gate.decision(rule="door open", urgency="high", life_safety=False)
+    raised = gate.decision(rule="door open", urgency="moderate", life_safety=False)
     clock.at += 60_000
     await gate.send(gate.decision("clear", rule="door open", reason="door closed"), first=2)
     await gate.send(raised, first=1)

@@ -45,7 +45,7 @@ async def test_a_hole_that_stays(store, clock, supervision):
         lane = await session.get(Lane, ("gw1", "00c0ffee", "care"))
         lane.gap_since, lane.upto = None, 9
     await supervision.look()
-    assert (await alerts(store, "hub:entries missing"))[0].handling == "resolved"
+    assert (await alerts(store, "hub:entries missing"))[0].condition == "cleared"
 
 
 async def test_unknown_is_never_fine(store, clock, judge, supervision):
@@ -62,7 +62,7 @@ async def test_unknown_is_never_fine(store, clock, judge, supervision):
 
 
 async def test_never_heard(store, clock, supervision):
-    """A registered gateway that was never heard is a technical alert after an hour, until it is heard."""
+    """A registered gateway that was never heard is a technical alert after an hour; being heard at last clears it."""
     await supervision.look()
     assert await alerts(store) == []
     clock.at += 3_600_000
@@ -70,8 +70,8 @@ async def test_never_heard(store, clock, supervision):
     assert {alert.key for alert in await alerts(store, "hub:gateway never heard")} == {"gw1", "gw2"}
     await hear(store, "gw1", clock.now())
     await supervision.look()
-    handling = {alert.key: alert.handling for alert in await alerts(store)}
-    assert handling == {"gw1": "resolved", "gw2": "new"}
+    found = {alert.key: (alert.condition, alert.handling) for alert in await alerts(store)}
+    assert found == {"gw1": ("cleared", "new"), "gw2": ("active", "new")}
 
 
 async def test_one_failing_look_stops_no_other(store, clock, supervision, monkeypatch):
