@@ -18,15 +18,19 @@ from dashboard.look.paint import write_row
 from dashboard.look.static import FOLDER, LastingFiles, fingerprint
 from dashboard.look.words import preferred
 from dashboard.pages import actions, alarm, alarms, devices, errors, health, me, residents, sign_in
+from dashboard.pages.common import SignedOut, person_behind
 from dashboard.web import Web
 from dashboard.wire.bounds import BodyBound
 from dashboard.wire.headers import SecurityHeaders
 from dashboard.wire.request_id import RequestId
 from dashboard.wire.same_origin import SameOrigin
+from hub.api import Api, make_api
+from hub.centre.access import Actor
 from hub.centre.alerts.desk import AlertDesk
 from hub.clock import Clock, SystemClock
 from hub.store.engine import Store
 
+PARTS = (health, sign_in, alarms, alarm, actions, residents, devices, me, endpoint)
 LAYERS = (RequestId, SecurityHeaders, SameOrigin, BodyBound)
 """From the outside in. gzip comes innermost; it leaves `text/event-stream` alone."""
 
@@ -54,6 +58,13 @@ def make_app(web: Web, broker: str | None = None) -> FastAPI:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def who(request: Request) -> Actor | None:
+        """The person behind a request of the API: the same web session, the same access."""
+        try:
+            return (await person_behind(web, request)).actor
+        except SignedOut:
+            return None
+
     app = FastAPI(
         title="Trygghub",
         lifespan=lifespan,
@@ -63,7 +74,8 @@ def make_app(web: Web, broker: str | None = None) -> FastAPI:
     )
     app.state.web = web
     app.mount(f"/static/{fingerprint()}", LastingFiles(directory=FOLDER), name="static")
-    for part in (health, sign_in, alarms, alarm, actions, residents, devices, me, endpoint):
+    app.mount("/api/v1", make_api(Api(web.store, web.clock, web.desk, who=who, changed=web.feed.nudge)))
+    for part in PARTS:
         app.include_router(part.router, include_in_schema=False)
     app.add_api_route("/", home, include_in_schema=False)
     errors.install(app)

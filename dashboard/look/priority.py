@@ -38,4 +38,4 @@ def list_key(urgency: str, queue: str, handling: str, at: Millis, number: int) -
     """A fixed-width text whose order is the order of the list: priority, untaken first, oldest first."""
     tier = TIERS.index(tier_of(urgency, queue))
     rank = _URGENCY.index(urgency) if urgency in _URGENCY else 0
-    return f"{tier}{rank}{_HANDLING.get(handling, 0)}{at:014d}{number:012d}"
+    return f"{tier}{rank}{_HANDLING.get(handling, 0)}{at:015d}{number:012d}"

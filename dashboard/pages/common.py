@@ -49,7 +49,11 @@ class Missing(Exception):  # noqa: N818  an answer, not a fault
 
 async def signed_in(request: Request) -> Viewer:
     """The person whose browser this is. Raises SignedOut."""
-    web = web_of(request)
+    return await person_behind(web_of(request), request)
+
+
+async def person_behind(web: Web, request: Request) -> Viewer:
+    """The person of a request's web session. Raises SignedOut."""
     secret = read_cookie(request)
     if secret is None:
         raise SignedOut

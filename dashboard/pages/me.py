@@ -66,7 +66,9 @@ async def me(request: Request, lang: Lang, person: Person, web: Here) -> HTMLRes
         zones = (await session.exec(select(Zone.name).where(col(Zone.id).in_(person.actor.zones)))).all()
     tz = around.place.tz
     shown = [
-        SessionShown(row.id, browser_of(row.agent), moment(row.created, real, tz, lang), row.id == person.session)
+        SessionShown(
+            row.id, browser_of(row.agent), moment(row.created, real, tz, lang), row.id == person.session
+        )
         for row in mine
     ]
     return page(

@@ -81,7 +81,9 @@ async def _listed(session: AsyncSession, around: Frame, words: str, lang: Langua
     every = (await session.exec(query.order_by(col(Resident.name)))).all()
     folded = words.casefold()
     found = [
-        (resident, home) for resident, home in every if folded in f"{resident.name}\n{home.address}".casefold()
+        (resident, home)
+        for resident, home in every
+        if folded in f"{resident.name}\n{home.address}".casefold()
     ]
     homes = {home.id for _, home in found}
     alarms = await _open_by_home(session, around.scope, homes)

@@ -1,10 +1,10 @@
 // The live page: applies the stream to the list, notices gaps and silence, and gets back in step by itself.
 // The protocol and the rules are those of the dashboard reference, section 20.
-import { $, age, clock, lang, me, now, root, say, sayNow, sayPolitely, setText, start, toast } from "./page.js";
+import { clock, lang, now, root, say, sayNow, sayPolitely, setText, start, toast } from "./page.js";
 import * as fresh from "./freshness.js";
-import { again, listen } from "./sound.js";
+import { again, bursts, draw, listen, running } from "./sound.js";
 import * as tabs from "./tabs.js";
-import { busy, onRelease, releaseAll, rows, shownList } from "./rows.js";
+import { shownList } from "./rows.js";
 import * as list from "./rows.js";
 import { panelChanged, partsChanged } from "./parts.js";
 import "./act.js";
@@ -179,4 +179,4 @@ list.decorateAll();
 fresh.show();
 
 export const state = () => ({ cursor, alarms: alarms.size, leading: tabs.isLeading() });
-window.trygghub = { state, apply: (row) => alarm(row), announce };
+window.trygghub = { state, apply: (row) => alarm(row), sound: { bursts, draw, running } };

@@ -20,8 +20,18 @@ export const isLeading = () => leading;
 export const connect = (callbacks) => {
   ({ hear, fail, cursorNow } = callbacks);
   if (!shared) { open(); return; }
-  channel.onmessage = ({ data }) => { if (!leading) hear(data.type, data.data, data.id, false); };
+  channel.onmessage = ({ data }) => {
+    if (data.type === "hello") greet();
+    else if (!leading) hear(data.type, data.data, data.id, false);
+  };
+  channel.postMessage({ type: "hello" });
   lead({});
+};
+
+// A tab that has just opened asks for the last heartbeat, so that it need not wait for the next.
+let lastBeat = null;
+const greet = () => {
+  if (leading && lastBeat && performance.now() - lastBeat.at < 2500) channel.postMessage(lastBeat.message);
 };
 
 // steal: the tab that leads says nothing any more (closed by force, frozen); another takes its place.
@@ -48,8 +58,10 @@ export const open = () => {
     mine.addEventListener(type, (event) => {
       if (mine !== stream) return;
       const data = JSON.parse(event.data);
+      const message = { type, data, id: event.lastEventId };
+      if (type === "hb") lastBeat = { message, at: performance.now() };
       hear(type, data, event.lastEventId, true);
-      channel?.postMessage({ type, data, id: event.lastEventId });
+      channel?.postMessage(message);
     });
   }
   mine.onerror = () => { if (mine === stream && mine.readyState === EventSource.CLOSED) { close(); fail(); } };
