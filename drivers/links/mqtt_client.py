@@ -178,6 +178,7 @@ class MqttClient:
             while True:
                 began = asyncio.get_running_loop().time()
                 await self._one_connection()
+                _heed_cancellation()
                 waits = 0 if asyncio.get_running_loop().time() - began > STEADY else waits + 1
                 await asyncio.sleep(_back_off(waits))
         finally:
@@ -215,6 +216,7 @@ class MqttClient:
         try:
             async with _connected(client):
                 await self._subscribe(client)
+                _heed_cancellation()
                 await self._deliver_until_lost(client)
         except (aiomqtt.MqttError, OSError, _Dead) as wrong:
             self._enter("down", _sentence(self.broker, wrong))
@@ -388,6 +390,15 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
             self._counters["oversize"] += 1
         item.payload = cast("Any", (len(whole), whole[: self._max_payload]))
         super().put_nowait(item)
+
+
+def _heed_cancellation() -> None:
+    """End if we were told to: aiomqtt waits with `asyncio.wait_for`, which before Python 3.12 loses a cancellation
+    that comes together with the awaited answer (python/cpython#86296).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _back_off(waits: int) -> float:

@@ -22,8 +22,9 @@ from hub.clock import Clock
 from hub.gateway import catch_all, memory, registry_copy, rule_book
 from hub.gateway.commands import Commands
 from hub.gateway.hearing import Committed, Hearing
+from hub.gateway.home_assistant import HomeAssistant
 from hub.gateway.home_specs import home_specs
-from hub.gateway.journal import Line, health_line
+from hub.gateway.journal import Line, Noted, health_line
 from hub.gateway.judging import Judge, Judging, decision_line
 from hub.gateway.link_plans import Ports, plans_for
 from hub.gateway.own_facts import OwnFacts
@@ -73,6 +74,7 @@ class Gateway:
     upkeep: Upkeep = field(init=False)
     uplink: Uplink = field(init=False)
     watch: StoreWatch = field(init=False)
+    home_assistant: HomeAssistant | None = None
     _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     _homes: set[str] = field(default_factory=set)
     _problems: tuple[str, ...] = ()
@@ -82,7 +84,7 @@ class Gateway:
         self.clock = SteadyClock(self.base_clock, self.storage.last_heard)
         self.copy = registry_copy.nothing_yet(settings.id)
         self.roll = Roll(self.copy.part)
-        self.own = OwnFacts(settings.id, writer, self.clock, self._own_home, self._nudge)
+        self.own = OwnFacts(settings.id, writer, self.clock, self._own_home, self._nudge, self._own_fact)
         self.hearing = Hearing(writer, lambda: self.roll, self._heard, self._driver_broke)
         self.switchboard = Switchboard(self.hearing.hear, self.own.link_changed)
         self.commands = Commands(writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge)
@@ -91,6 +93,11 @@ class Gateway:
         self.uplink = Uplink(
             settings.uplink, settings.id, writer, self.commands.take, self.take_part, self._epoch_began
         )
+
+        if settings.home_assistant is not None:
+            self.home_assistant = HomeAssistant(
+                settings.device_broker, settings.home_assistant, settings.id, lambda: self.roll, self.clock
+            )
 
     @property
     def folder(self) -> Path:
@@ -123,9 +130,11 @@ class Gateway:
             self.hearing.oldest_under_way,
         )
         await self.judging.start()
+        await self.own.started()
+        self.phase = "due deadlines"
+        await self.judging.turn()
         await self.commands.start()
         await self.uplink.start()
-        await self.own.started()
         await self._tell_troubles([*troubles, *self._boot_troubles(chosen.trouble)])
         self.phase = "links"
 
@@ -145,6 +154,8 @@ class Gateway:
                 ("clock", self._watch_clock),
             ):
                 tasks.create_task(always(name, part), name=name)
+            if self.home_assistant is not None:
+                tasks.create_task(always("home assistant", self.home_assistant.run), name="home assistant")
 
     async def stop(self) -> None:
         """Leave in order: a last snapshot of the rules' state, then the database is closed."""
@@ -182,6 +193,8 @@ class Gateway:
         memory.hand_out(self.roll, await self.storage.writer.write(lambda db: memory.missing(db, self.roll)))
         self.judging.set_homes()
         await self.switchboard.change(self.make_plans(self.roll, self._ports()))
+        if self.home_assistant is not None:
+            self.home_assistant.changed()
         await self._tell_troubles(self.roll.problems)
         say.info("registry taken over", hash=new.hash, devices=len(self.roll.devices))
 
@@ -240,6 +253,11 @@ class Gateway:
         for command in committed.answered:
             self.commands.answered(command)
         self._nudge(committed.lanes)
+        if self.home_assistant is not None:
+            self.home_assistant.take(committed.events)
+
+    def _own_fact(self, noted: Noted) -> None:
+        self.judging.take((noted,))
 
     def _nudge(self, lanes: Iterable[LaneName]) -> None:
         self.uplink.nudge(lanes)

@@ -148,6 +148,14 @@ def last_heard(db: sqlite3.Connection) -> Millis:
     return int(row[0]) if row else 0
 
 
+def heard_upto(db: sqlite3.Connection, seq: int) -> Millis:
+    """When the newest event up to a line was heard; 0 if there is none."""
+    row = db.execute(
+        "SELECT heard FROM journal WHERE seq <= ? AND type = 'event' ORDER BY seq DESC LIMIT 1", (seq,)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def events_after(db: sqlite3.Connection, seq: int, limit: int) -> Sequence[tuple[int, Event]]:
     """Events that follow a journal line, in order, each with its own line number."""
     rows = db.execute(

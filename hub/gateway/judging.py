@@ -38,6 +38,11 @@ AT_ONCE = 256
 LONGEST_SLEEP = 30.0
 """Seconds of world time after which the clock is looked at again, in case it was set."""
 
+STARTED = "gateway.started"
+
+DEAF_AFTER: Millis = 600_000
+"""A start this long after the newest event before it ends a deafness; the gateway's own heartbeat comes oftener."""
+
 AGAIN: Millis = 250
 """World time until a deadline that could not pass yet is tried again, if nothing else wakes us before."""
 
@@ -74,6 +79,10 @@ class Judge(Protocol):
         """Take over a snapshot's state."""
         ...
 
+    def heard_nothing(self, until: Millis) -> object:
+        """We were deaf up to this moment: silence before it is nobody's silence."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class Judging:
@@ -100,23 +109,28 @@ class Judging:
     _covers: int = 0
     _snapshot_at: Millis = 0
     _passed: Millis = 0
+    _last_heard: Millis = 0
     _to_tell: list[Decision] = field(default_factory=list)
 
     # ------------------------------------------------------------ start
 
     async def start(self) -> None:
-        """Restore the snapshot, read the journal after it again, let overdue deadlines fire in order."""
+        """Restore the snapshot and read the journal after it again.
+
+        Overdue deadlines fire, in order, at the first `turn`: before it the gateway says that it has started, so
+        that its own deafness is not taken for the silence of devices.
+        """
         row = await self.writer.write(_stored_state)
         now = self.clock.now()
         engine = self._engine = self._fresh(now)
         self.judged = self._covers = row[1]
-        self._snapshot_at = now
+        self._last_heard = await self.writer.write(lambda db: journal.heard_upto(db, self._covers))
+        self._snapshot_at = self._passed = now
         if row[2] is not None:
             self._restore(engine, row[2], now)
         else:  # when listening began is part of the state, so it must survive the first minute too
             await self._write(self.judged, [], snapshot=True)
         await self._catch_up()
-        await self._step([])
         say.info("rules are at work", rules=len(self.book.rules), covers=row[1], judged=self.judged)
 
     def _fresh(self, now: Millis) -> Judge:
@@ -133,7 +147,7 @@ class Judging:
             say.exception("the stored state of the rules cannot be read; the journal is read again")
             self.counters["lost_snapshots"] += 1
             self._engine = self._fresh(now)
-            self.judged = self._covers = 0
+            self.judged = self._covers = self._last_heard = 0
             self._to_tell.append(catch_all.broken_rules(None, self._first_home(), now, repr(fault)))
 
     async def _catch_up(self) -> None:
@@ -213,6 +227,9 @@ class Judging:
     def _one(self, event: Event) -> list[Decision]:
         """One event; whatever breaks, a call for help comes through. The gateway's own facts are the centre's."""
         self.counters["judged"] += 1
+        before, self._last_heard = self._last_heard, event.heard
+        if event.kind == STARTED:
+            return self._hear_again(before, event.heard)
         if event.device_class == "gateway":
             return []
         decisions = self._let_pass(event.heard)
@@ -221,6 +238,16 @@ class Judging:
             return [*decisions, *self._engine.observe(event)]
         except Exception as fault:
             return [*decisions, *self._broken(event, fault)]
+
+    def _hear_again(self, before: Millis, now: Millis) -> list[Decision]:
+        """After a long deafness: what was due before it fires; nobody's silence during it counts (rules 5.12)."""
+        if not before or now - before < DEAF_AFTER:
+            return []
+        decisions = self._let_pass(before)
+        assert self._engine is not None
+        self._engine.heard_nothing(now)
+        say.warning("nothing was heard for a while; silence is counted anew", seconds=(now - before) // 1000)
+        return decisions
 
     def _let_pass(self, now: Millis) -> list[Decision]:
         assert self._engine is not None

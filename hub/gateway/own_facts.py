@@ -36,13 +36,14 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class OwnFacts:
-    """Writes facts about this gateway. after: told of the lanes with new entries."""
+    """Writes facts about this gateway. after: told of the lanes with new entries; noted: of each fact, in order."""
 
     gateway: str
     writer: Writer
     clock: Clock
     home: Callable[[], str]
     after: Callable[[Iterable[LaneName]], None]
+    noted: Callable[[Noted], None] = lambda _noted: None
     ids: Ids = field(default_factory=Ids)
 
     async def tell(self, kind: str, **data: Value) -> None:
@@ -52,7 +53,8 @@ class OwnFacts:
         event = Event(self.ids.new(self.gateway, now), now, now, self.home(), self.gateway, kind, data)
         lane = CATALOGUE.spec(kind).lane
 
-        def then(_noted: Noted) -> None:
+        def then(noted: Noted) -> None:
+            self.noted(noted)
             self.after({lane})
 
         await _try(self.writer.write(lambda db: journal.append_event(db, event, given=False), then), kind)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-import yaml
 from pydantic import ValidationError
 
-from hub.registry.models import GatewayPart, RegistryFile
+from hub.registry.models import GatewayPart
 from hub.uplink.messages import Part
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -67,10 +66,15 @@ def read(message: Part, gateway: str) -> Copy:
 
 def from_file(path: Path, gateway: str) -> Copy:
     """Cut one gateway's part out of a whole registry file, for one that stands alone. Raises PartError."""
+    from hub.registry.check import check  # noqa: PLC0415  only a gateway that stands alone reads whole files
+
     try:
-        whole = RegistryFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise PartError(f"{path} cannot be read as a registry: {_first(error)}") from None
+        checked = check(path.read_bytes())
+    except OSError as error:
+        raise PartError(f"{path} cannot be read: {error.strerror}") from None
+    whole = checked.registry
+    if whole is None:
+        raise PartError(f"{path.name}: {checked.problems[0]}")
     if gateway not in whole.gateways:
         raise PartError(
             f"{path} knows no gateway {gateway!r}; it knows {', '.join(whole.gateways) or 'none'}"

@@ -14,6 +14,7 @@ from hub.clock import ManualClock, settle
 from hub.gateway.hearing import Hearing
 from hub.gateway.journal import Noted
 from hub.gateway.judging import Judging
+from hub.gateway.own_facts import OwnFacts
 from hub.store.writer import Writer
 from rules import Book, Decision, HomeSpec
 
@@ -54,6 +55,10 @@ class Watchman:
     def next_due(self) -> Millis | None:
         """When to look again."""
         return None if self.raised else self.last + 10 * MINUTE + 1
+
+    def heard_nothing(self, until: Millis) -> None:
+        """Count silence anew."""
+        self.last = max(self.last, until)
 
     def snapshot(self) -> dict[str, Any]:
         """All state."""
@@ -105,6 +110,13 @@ async def judging(writer: Writer, hearing: Hearing, judging_of: Callable[[Writer
     hearing.after = lambda committed: judging.take(committed.events)
     judging.horizon = hearing.oldest_under_way
     await judging.start()
+    return judging
+
+
+async def started(judging: Judging) -> Judging:
+    """Start as the gateway does: first the past, then what is due."""
+    await judging.start()
+    await judging.turn()
     return judging
 
 
@@ -214,7 +226,7 @@ async def test_a_restart_judges_what_was_not_judged(
 ) -> None:
     """An event that was committed, but not judged before the process ended, is judged at the next start."""
     await hearing.hear(says("pendant-1", PRESSED))
-    await judging_of(writer).start()
+    await started(judging_of(writer))
     assert told(stored) == [("pressed", "pendant-1")]
 
 
@@ -230,7 +242,7 @@ async def test_a_restart_decides_nothing_twice(
     await hearing.hear(says("pendant-1", PRESSED))
     await judging.turn()
     again = judging_of(writer)
-    await again.start()
+    await started(again)
     assert again.counters["read_again"] == 1
     assert told(stored) == [("pressed", "pendant-1")]
 
@@ -246,7 +258,7 @@ async def test_overdue_deadlines_fire_at_the_start_with_their_own_instants(
     await judging.close()
     due = clock.now() + 10 * MINUTE
     await clock.advance(3600)
-    await judging_of(writer).start()
+    await started(judging_of(writer))
     assert told(stored) == [("still", "h1")]
     assert stored.rows("SELECT at, heard FROM journal WHERE type = 'decision'") == [(due, clock.now())]
 
@@ -266,7 +278,7 @@ async def test_a_snapshot_spares_reading_the_journal(
     await judging.turn()
     await judging.close()
     again = judging_of(writer)
-    await again.start()
+    await started(again)
     assert again.counters["read_again"] == 0
     assert made[-1].last == clock.now()
 
@@ -284,7 +296,7 @@ async def test_a_lost_snapshot_costs_time_and_no_alert(
     await judging.turn()
     await writer.write(lambda db: db.execute("UPDATE engine_state SET snapshot = '{\"other\": 1}'"))
     again = judging_of(writer)
-    await again.start()
+    await started(again)
     assert again.counters["read_again"] == 1
     assert told(stored) == [("pressed", "pendant-1"), ("broken-rules", "h1")]
 
@@ -320,3 +332,29 @@ async def test_homes_can_change_while_it_works(judging: Judging, made: list[Watc
     judging.homes = lambda: [HomeSpec("h1"), HomeSpec("h2")]
     judging.set_homes()
     assert made[0].homes == ["h1", "h1", "h2"]
+
+
+@pytest.mark.parametrize(("hours", "silent"), [(0.1, True), (3, False)])
+async def test_our_own_deafness_is_nobodys_silence(
+    judging: Judging,
+    writer: Writer,
+    clock: ManualClock,
+    stored: SimpleNamespace,
+    hours: float,
+    silent: bool,
+    judging_of: Callable[[Writer], Judging],
+) -> None:
+    """A device we could not hear because we were off for hours is given its time anew; a blink changes nothing."""
+    own = OwnFacts("gw1", writer, clock, lambda: "h1", lambda _lanes: None)
+    await clock.advance(9 * 60)
+    await own.tell("gateway.heartbeat")
+    await clock.advance(hours * 3600)
+    again = judging_of(writer)
+    own.noted = lambda noted: again.take((noted,))
+    await again.start()
+    await own.started()
+    await again.turn()
+    assert (told(stored) == [("still", "h1")]) == silent
+    await clock.advance(11 * 60)
+    await again.turn()
+    assert told(stored) == [("still", "h1")]
