@@ -77,7 +77,7 @@ class Gateway:
     home_assistant: HomeAssistant | None = None
     _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     _homes: set[str] = field(default_factory=set)
-    _problems: tuple[str, ...] = ()
+    _problems: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         settings, writer = self.settings, self.storage.writer
@@ -140,7 +140,7 @@ class Gateway:
 
     async def run(self) -> None:
         """Work until cancelled. Raises when only a new process can help; the supervisor starts one."""
-        await self.switchboard.change(self.make_plans(self.roll, self._ports()))
+        await self._change_links()
         self.phase = "running"
         say.info("gateway is at work", homes=len(self.roll.part.homes), devices=len(self.roll.devices))
         async with asyncio.TaskGroup() as tasks:
@@ -169,6 +169,7 @@ class Gateway:
         except (TimeoutError, StoreError) as error:
             say.warning("the last snapshot was not stored; the journal stands in for it", why=str(error))
         await writer.close()
+        self.storage.lock.release()
 
     # ------------------------------------------------------------ registry
 
@@ -192,11 +193,20 @@ class Gateway:
         self._call_the_roll(new)
         memory.hand_out(self.roll, await self.storage.writer.write(lambda db: memory.missing(db, self.roll)))
         self.judging.set_homes()
-        await self.switchboard.change(self.make_plans(self.roll, self._ports()))
+        await self._change_links()
         if self.home_assistant is not None:
             self.home_assistant.changed()
         await self._tell_troubles(self.roll.problems)
         say.info("registry taken over", hash=new.hash, devices=len(self.roll.devices))
+
+    async def _change_links(self) -> None:
+        """Links that fit the roll. None before the first registry: a device that is not answered says it again,
+        one that is told "nobody knows you" does not.
+        """
+        if self.roll.part.homes:
+            await self.switchboard.change(self.make_plans(self.roll, self._ports()))
+        else:
+            say.warning("waiting for the registry; no device is heard yet")
 
     def _first_copy(self) -> list[str]:
         """The registry at boot: a file of our own, the copy kept, or nothing yet."""

@@ -34,8 +34,9 @@ from hub.uplink.messages import LaneName
 MAX_FACTS = 256
 """Facts in one frame; more is a broken decoder or a hostile sender."""
 
-LONGEST_ID = 128
-"""Characters of a device's own report id; a longer or unprintable one is replaced by its digest."""
+LONGEST_ID = 100
+"""Characters of a device's own report id; a longer or unprintable one is replaced by its digest, so that the
+event's id (device, report, place, digest) stays below the 200 characters the centre takes."""
 
 NEVER_RETAINED = {"event", "result"}
 """Channels on which a retained message is old news that the broker repeats, never an event (TR-10)."""

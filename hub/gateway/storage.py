@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +22,39 @@ say = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Lock:
+    """The right to use a data folder, held by one process at a time; a process that ends gives it back."""
+
+    descriptor: int
+
+    @classmethod
+    def take(cls, path: Path) -> Lock:
+        """Take it. Raises StoreError when another process has it."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"the folder {path.parent} cannot be written: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise StoreError(
+                f"another gateway is running on {path.parent}; two would judge everything twice"
+            ) from None
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Give it back."""
+        os.close(self.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """The writer at work, when the newest line was heard, and where a damaged file was put, if one was."""
 
     writer: Writer
+    lock: Lock
     last_heard: Millis
     set_aside: Path | None = None
 
@@ -34,6 +65,7 @@ async def open_storage(path: Path, now: Millis) -> Storage:
     A damaged file is kept beside the new one for people to look into; the new one begins a new epoch, and the
     centre sees by it that something is missing.
     """
+    lock = Lock.take(path.with_name("lock"))
     aside: Path | None = None
     try:
         await _bring_up_to_date(path)
@@ -45,7 +77,7 @@ async def open_storage(path: Path, now: Millis) -> Storage:
     await writer.start()
     await writer.write(journal.ensure_marks)
     await writer.write(outbox.epoch)
-    return Storage(writer, await writer.write(journal.last_heard), aside)
+    return Storage(writer, lock, await writer.write(journal.last_heard), aside)
 
 
 async def _bring_up_to_date(path: Path) -> None:

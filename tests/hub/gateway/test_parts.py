@@ -22,6 +22,7 @@ from hub.gateway.steady_clock import SteadyClock
 from hub.gateway.storage import open_storage
 from hub.gateway.strangers import Strangers
 from hub.registry.models import GatewayPart
+from hub.store.errors import StoreError
 from hub.uplink.messages import LANES, Part
 
 NOW = 1_768_460_400_000
@@ -222,6 +223,20 @@ async def test_a_damaged_database_is_set_aside(tmp_path: Path) -> None:
     assert storage.set_aside.read_bytes().startswith(b"not a database")
     assert storage.last_heard == 0
     await storage.writer.close()
+
+
+async def test_two_gateways_never_share_a_folder(tmp_path: Path, template: bytes) -> None:
+    """A second process on the same data folder is told so, and may have it when the first has ended."""
+    path = tmp_path / "gateway.db"
+    path.write_bytes(template)
+    first = await open_storage(path, NOW)
+    with pytest.raises(StoreError, match="another gateway is running"):
+        await open_storage(path, NOW)
+    await first.writer.close()
+    first.lock.release()
+    second = await open_storage(path, NOW)
+    await second.writer.close()
+    second.lock.release()
 
 
 def test_the_reserve_is_made_and_given_back(tmp_path: Path) -> None:
