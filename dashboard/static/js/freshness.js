@@ -12,6 +12,7 @@ let ended = "";             // "", "out", "bye" or "tabs": what the stream itsel
 let silent = null;          // since when no sensor at all has been heard (the homes' time), or null
 let left = null;            // seconds until this session ends, or null
 let faultSounded = -Infinity;
+let tickedAt = -Infinity;
 let retry = () => {};
 
 // Both clocks: one stands still while a laptop sleeps, the other may be set by hand.
@@ -58,7 +59,7 @@ export const show = () => {
     if (performance.now() - faultSounded > 60_000) { faultSounded = performance.now(); soundFault(); }
   } else {
     faultSounded = -Infinity;
-    if (now === "live") tickTimes();
+    if (now === "live" && performance.now() - tickedAt > 900) { tickedAt = performance.now(); tickTimes(); }
   }
 };
 
@@ -69,7 +70,7 @@ let shown = "";
 const banner = (now, age) => {
   const box = $("banner");
   const [key, kind, parts, action] = saying(now, age);
-  box.hidden = !key;
+  if (box.hidden !== !key) box.hidden = !key;
   if (!key) { shown = ""; return; }
   if (shown === key) {
     const changing = box.querySelector("[data-changing]");

@@ -173,7 +173,7 @@ const look = () => {
 tabs.connect({ hear, fail: () => later(resync), cursorNow: () => cursor });
 fresh.onRetry(() => { failures = 0; resync(); reopen(); });
 list.onRefill(resync);
-setInterval(look, 500);
+setInterval(look, 250);
 for (const wake of ["pageshow", "online", "visibilitychange"]) addEventListener(wake, look);
 list.decorateAll();
 fresh.show();
