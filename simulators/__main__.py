@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from simulators.scenario.load import load
-from simulators.scenario.model import Millis, Scenario
-from simulators.scenario.plan import day_begin, day_plan, expected
+from simulators.scenario.model import Beat, Millis, Scenario
+from simulators.scenario.plan import day_begin, day_plan, expected, heard, troubles
 from simulators.scenario.text import ScenarioError
 from simulators.world import ClockError, World, read_clock, starting_at
 
@@ -95,8 +95,9 @@ def run(args: argparse.Namespace, scenario: Scenario) -> int:
     elif args.describe:
         print_line(describe(scenario))
     elif args.dry:
+        away = [one for one in troubles(scenario, first, args.day) if one.do == "cut_off"]
         for number, beat in enumerate(day_plan(scenario, first, args.day)):
-            print_line(dry_line(number, beat.at, beat.home, beat.device, beat.kind, beat.data))
+            print_line(dry_line(number, beat, heard(beat, away)))
     elif args.expect:
         for one in expected(scenario, first):
             print_line({"rule": one.rule, "home": one.home, "since": iso(one.since), "until": iso(one.until)})
@@ -152,6 +153,8 @@ def first_day(text: str, scenario: Scenario) -> date:
             return date.fromisoformat(text)
         except ValueError:
             raise Refused(f"--first-day is a date like 2026-01-15, not {text!r:.40}") from None
+    if scenario.first_day is not None:
+        return scenario.first_day
     now = read_clock(os.environ.get("TRYGGHUB_CLOCK", "")).now()
     today = datetime.fromtimestamp(now / 1000, UTC).astimezone(scenario.zone).date()
     return today if day_begin(scenario, today) <= now else today - timedelta(days=1)
@@ -197,11 +200,10 @@ def describe(scenario: Scenario) -> dict[str, object]:
     }
 
 
-def dry_line(number: int, at: Millis, home: str, device: str, kind: str, data: object) -> dict[str, object]:
+def dry_line(number: int, beat: Beat, heard_at: Millis) -> dict[str, object]:
     """An event as the hub's replay reads it."""
-    moment = iso(at)
-    event = {"id": str(number), "at": moment, "heard": moment, "home": home, "device": device, "kind": kind}
-    return {**event, "data": data}
+    where = {"home": beat.home, "device": beat.device, "kind": beat.kind}
+    return {"id": str(number), "at": iso(beat.at), "heard": iso(heard_at), **where, "data": beat.data}
 
 
 def iso(at: Millis) -> str:

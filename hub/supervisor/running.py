@@ -62,9 +62,8 @@ class Running:
             if command := tuple(self.stage.broker.prepare()):
                 await self._start(tasks, plan.broker(self.stage, command))
             await self._look_at_broker()
-            await self._start(tasks, plan.centre(self.stage))
-            if self.stage.memory.demo:
-                await self._start(tasks, plan.simulators(self.stage))
+            homes = [plan.simulators(self.stage)] if self.stage.memory.demo else []
+            await self._start(tasks, plan.centre(self.stage), *homes)
             await self._start(tasks, plan.gateway(self.stage), plan.web(self.stage))
             self.on_ready()
 

@@ -42,7 +42,7 @@ class Line:
     async def run(self) -> None:
         """For ever; ends only by being cancelled."""
         failures = 0
-        while True:
+        while not asked_to_stop():
             before = self.connects
             try:
                 await self._one_connection()
@@ -83,3 +83,13 @@ class Line:
                     self._on_message(message.topic.value, bytes(message.payload))
             finally:
                 self._client = None
+
+
+def asked_to_stop() -> bool:
+    """Whether this task was cancelled, though what it awaited may have swallowed that.
+
+    `asyncio.wait_for` of Python 3.11, on which aiomqtt stands, loses a cancellation that comes at the moment the
+    awaited thing is done; a loop that only awaits would then run for ever.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -9,12 +9,14 @@ homes/{home}/devices/{device}/result    {"id", "outcome", "reason"}
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from simulators.mqtt.line import asked_to_stop
 from simulators.scenario.model import Beat, Millis
 
 REPEAT_AFTER = 3.0
@@ -105,16 +107,15 @@ class Native:
     async def run(self) -> None:
         """Send what is new at once, and what is not acknowledged again and again."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not asked_to_stop():
             self._news.clear()
             for one in () if self.muted else tuple(self.waiting.values()):
                 if loop.time() - one.sent >= REPEAT_AFTER:
                     one.sent = loop.time()
                     await self.publish(f"{self.root}/event", one.payload)
-            try:
-                await asyncio.wait_for(self._news.wait(), REPEAT_AFTER if self.waiting else None)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REPEAT_AFTER if self.waiting else None):
+                    await self._news.wait()
 
     async def _obey(self, command: Mapping[str, Any]) -> None:
         """Carry out a command once; a second delivery of the same id only repeats the answer."""
@@ -125,5 +126,10 @@ class Native:
             if self.answering is not None:
                 outcome, reason = await self.answering.obey(command)
             self.results[own_id] = {"id": own_id, "outcome": outcome, "reason": reason}
-        if (answer := self.results[own_id]) and not self.muted:
-            await self.publish(f"{self.root}/result", json.dumps(answer).encode())
+        if answer := self.results[own_id]:
+            await self._answer(json.dumps(answer).encode())
+
+    async def _answer(self, result: bytes) -> None:
+        """Send a result until the broker has taken it; nobody acknowledges results."""
+        while not self.muted and not await self.publish(f"{self.root}/result", result):  # noqa: ASYNC110
+            await asyncio.sleep(REPEAT_AFTER)

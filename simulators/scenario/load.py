@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from simulators.scenario.model import Device, Expected, Home, Incident, Scenario
+from simulators.scenario.model import Device, Expected, Home, Incident, Instant, Scenario
 from simulators.scenario.text import (
     Problems,
     Record,
@@ -23,7 +24,7 @@ from simulators.scenario.text import (
     whole,
     words,
 )
-from simulators.scenario.words import COMMON, DOSE_HABITS, KINDS
+from simulators.scenario.words import COMMON, DOSE_HABITS, FAMILIES, KINDS, LASTING
 
 FORMAT = "trygghub-scenario-1"
 SHIPPED = Path(__file__).parent.parent / "scenarios"
@@ -63,6 +64,7 @@ def read(text: str, file: Path | None = None) -> Scenario:
         name=top.get("name", identity),
         says=top.get("says", words, ""),
         seed=top.get("seed", whole, 1),
+        first_day=top.maybe("first day", _date),
         start=top.get("start", clock, 7 * 60),
         zone=zone,
         registry=_beside(file, top.maybe("registry", words)),
@@ -74,6 +76,26 @@ def read(text: str, file: Path | None = None) -> Scenario:
     top.close()
     problems.settle()
     return scenario
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"a date is written like 2026-03-28, not {text!r:.40}") from None
+
+
+def _moment(text: str) -> int | Instant:
+    """A clock time, or an instant with its offset where the clock shows a time twice."""
+    if "T" not in text:
+        return clock(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError(f"an instant is written like 2026-10-25T01:30:00Z, not {text!r:.40}")
+    return Instant(round(found.timestamp() * 1000))
 
 
 def _beside(file: Path | None, name: str | None) -> Path | None:
@@ -153,6 +175,11 @@ def _device(name: str, home: str, spot: Spot, problems: Problems) -> Device | No
         if key in record.fields
     }
     record.close(readers)
+    family = settings.get("family", "native")
+    if family is None or (family != "native" and kind not in FAMILIES[family]):
+        offered = ", ".join(FAMILIES.get(str(family), {}))
+        problems.add(record.line, f"the family '{family}' has no {kind}; it has {offered}")
+        return None
     return Device(name, home, kind, settings)
 
 
@@ -193,13 +220,13 @@ def _incident(spot: Spot, homes: dict[str, Home], problems: Problems) -> Inciden
         problems.add(
             record.line, f"'{do}' needs the clock time of one of the doses of '{device.id}' as its 'at'"
         )
-    if device and found.lasting is None and do in {"silent", "slow"}:
+    if device and found.lasting is None and do in LASTING - {"reading"}:
         problems.add(record.line, f"'{do}' needs 'for' (how long)")
     return found if device else None
 
 
 def _can_last(device: Device, do: str) -> bool:
-    return do in device.kind.ends or do in {"silent", "slow", "reading"}
+    return do in device.kind.ends or do in LASTING
 
 
 def _data(record: Record, problems: Problems) -> dict[str, Any]:
@@ -217,7 +244,7 @@ def _expectations(spot: Spot | None, homes: dict[str, Home], problems: Problems)
     found = []
     for one in _listed("expect", spot, problems):
         record = Record.of("an expected alert", one, problems)
-        between = record.items("between", clock)
+        between = record.items("between", _moment)
         if len(between) != 2:
             problems.add(record.line, "an expected alert needs 'between': [from, to], two clock times")
             between = (0, 0)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from simulators.scenario.words import KINDS, Kind
+from simulators.scenario.words import Kind, kind_of
 
 Millis = int
 """Milliseconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment written with its offset."""
+
+    at: Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +32,14 @@ class Device:
     settings: Mapping[str, Any]
 
     @property
+    def family(self) -> str:
+        """Its maker's family; `native` where nothing else is said."""
+        return str(self.settings.get("family", "native"))
+
+    @property
     def kind(self) -> Kind:
-        """What a device of this type can say."""
-        return KINDS[self.type]
+        """What a device of this type and family can say."""
+        return kind_of(self.type, self.family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +76,24 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An alert a tester expects: this rule, this home, raised between two clock times of this day."""
+    """An alert a tester expects: this rule, this home, raised between two moments.
+
+    since, until: minutes after midnight, local, on `day`; or an instant where the clock shows a time twice.
+    """
 
     rule: str
     home: str
-    since: int
-    until: int
+    since: int | Instant
+    until: int | Instant
     day: int
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A whole scenario. start: clock time at which its days begin. file: where it was read."""
+    """A whole scenario. start: clock time at which its days begin. file: where it was read.
+
+    first_day: the local date of day 1, where the author means a certain one.
+    """
 
     name: str
     says: str
@@ -86,6 +105,7 @@ class Scenario:
     incidents: tuple[Incident, ...] = ()
     expect: tuple[Expected, ...] = ()
     file: Path | None = None
+    first_day: date | None = None
 
     @property
     def devices(self) -> Mapping[str, Device]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from simulators.scenario.habits import Day, beat, habits, reading
-from simulators.scenario.model import Beat, Device, Expected, Home, Incident, Millis, Scenario
+from simulators.scenario.model import Beat, Device, Expected, Home, Incident, Instant, Millis, Scenario
 from simulators.scenario.story import Hours, story
 from simulators.scenario.words import DOSE_HABITS
 
 READING_EVERY = 60.0
 """Seconds between measurements while an incident's `reading` lasts."""
+DRAIN_EVERY = 15 * 60.0
+"""Seconds between two words on a battery that runs down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,26 @@ class Window:
 
 def day_plan(scenario: Scenario, first: date, number: int = 1) -> list[Beat]:
     """What every device says on the scenario's `number`-th day, in order. first: the local date of day 1."""
-    on = first + timedelta(days=number - 1)
     beats: list[Beat] = []
     for home in scenario.homes.values():
-        seed = f"{scenario.seed}/{number}/{home.id}"
-        incidents = [one for one in scenario.incidents if one.home == home.id and one.day in (None, number)]
-        beats += _home_plan(home, scenario.start, on, incidents, seed)
+        incidents = [one for one in scenario.incidents if one.home == home.id]
+        beats += home_day(scenario, home, incidents, first, number)
     return sorted(beats)
+
+
+def home_day(
+    scenario: Scenario, home: Home, incidents: Sequence[Incident], first: date, number: int
+) -> Iterator[Beat]:
+    """What the devices of one home say on that day, in no particular order. incidents: those of this home."""
+    on = first + timedelta(days=number - 1)
+    today = [one for one in incidents if one.day in (None, number)]
+    return _home_plan(home, scenario.start, on, today, f"{scenario.seed}/{number}/{home.id}")
+
+
+def heard(beat: Beat, cut_off: Sequence[Trouble]) -> Millis:
+    """When a beat reaches its judge: at once, but for a gateway that nothing gets through from just then."""
+    away = [one.until for one in cut_off if one.device == beat.device and one.since <= beat.at < one.until]
+    return max([beat.at, *away])
 
 
 def expected(scenario: Scenario, first: date) -> list[Window]:
@@ -67,7 +82,10 @@ def _clock_of(on: date, start: int, zone: ZoneInfo) -> Callable[[int], Millis]:
 def _window(one: Expected, scenario: Scenario, first: date) -> Window:
     zone = scenario.homes[one.home].zone
     resolve = _clock_of(first + timedelta(days=one.day - 1), scenario.start, zone)
-    return Window(one.rule, one.home, resolve(one.since), resolve(one.until))
+    since, until = (
+        moment.at if isinstance(moment, Instant) else resolve(moment) for moment in (one.since, one.until)
+    )
+    return Window(one.rule, one.home, since, until)
 
 
 def _home_plan(home: Home, start: int, on: date, incidents: list[Incident], seed: str) -> Iterator[Beat]:
@@ -141,10 +159,10 @@ def _contradicting(device: Device, do: str) -> frozenset[str]:
 
 
 def _said(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:
-    if incident.do in DOSE_HABITS or incident.do == "slow":
+    if incident.do in DOSE_HABITS or incident.do in ("slow", "cut_off"):
         return
-    if incident.do == "reading":
-        yield from _readings(device, incident, since, until)
+    if incident.do in _COURSES:
+        yield from _COURSES[incident.do](device, incident, since, until)
         return
     for number in range(incident.times):
         yield beat(device, since + round(number * incident.every * 1000), incident.do, **incident.data)
@@ -156,6 +174,21 @@ def _readings(device: Device, incident: Incident, since: Millis, until: Millis) 
     spo2, pulse = incident.data.get("spo2", 96), incident.data.get("pulse", 72)
     for at in range(since, until + 1, round(READING_EVERY * 1000)):
         yield from reading(device, at, spo2, pulse)
+
+
+def _draining(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:
+    """The battery level, falling evenly."""
+    full, empty = float(incident.data.get("from", 100)), float(incident.data.get("to", 0))
+    for at in range(since, until + 1, round(DRAIN_EVERY * 1000)):
+        share = (at - since) / max(1, until - since)
+        yield beat(device, at, "battery", value=round(full + (empty - full) * share))
+
+
+_COURSES: Mapping[str, Callable[[Device, Incident, Millis, Millis], Iterator[Beat]]] = {
+    "reading": _readings,
+    "drain": _draining,
+}
+"""Incidents that say something again and again while they last."""
 
 
 def _shared(device: Device, incident: Incident) -> dict[str, Any]:

@@ -7,18 +7,23 @@ compares the two. `do:` of an incident is the second half of a fact (`jammed`), 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Literal
 
-from simulators.scenario.text import clock, identity, number, share, span, whole, words
+from simulators.scenario.text import clock, identity, number, one_of, share, span, whole, words
 
-Wire = Literal["mqtt", "ble", "serial"]
+Wire = Literal["mqtt", "ble", "serial", "itself"]
+"""`itself`: a gateway, which is no device on a wire; a dry run tells what it would say of itself."""
 Read = Callable[[str], Any]
 
 ANY = ("heartbeat", "battery", "battery_low", "tamper", "fault", "recovered")
 ALSO = {"silent": "says nothing for a while, as if out of power or range"}
 DOSE_HABITS = frozenset({"miss", "leave"})
 """Incidents of a dispenser that change a dose's usual course; their `at` is the dose's clock time."""
+LASTING = frozenset({"silent", "slow", "reading", "drain", "cut_off"})
+"""Incident words of no fact that last; all but `reading` must say for how long."""
+DRAIN = {"drain": "its battery runs down: data from (%) and to (%)"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,7 @@ KINDS: Mapping[str, Kind] = {
         does={
             "miss": "the resident does not come for a dose",
             "leave": "the resident takes a dose out of the machine and does not take it",
+            **DRAIN,
         },
         settings={"doses": clock, "window": span, "forgets": share},
         many=frozenset({"doses"}),
@@ -118,7 +124,57 @@ KINDS: Mapping[str, Kind] = {
         heartbeat=120.0,
         settings={"port": words, "role": identity},
     ),
+    "gateway": Kind(
+        device_class="gateway",
+        wire="itself",
+        says=("heartbeat", "battery", "mains_lost", "mains_back", "path", "fault", "recovered", "started"),
+        ends={"mains_lost": "mains_back", **FAULT},
+        does={**DRAIN, "cut_off": "nothing of it reaches the centre; what it says meanwhile comes afterwards"},
+        heartbeat=300.0,
+    ),
 }  # fmt: skip
 
-COMMON: Mapping[str, Read] = {"heartbeat": span, "battery": whole}
-"""Settings that every device takes: how often it shows a sign of life, and its battery in percent."""
+_ON_ZIGBEE = ("heartbeat", "battery", "battery_low", "tamper", "fault", "recovered")
+_ANNOUNCED = ("heartbeat", "battery", "fault", "recovered")
+FAMILIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "zigbee": {
+        "door": ("opened", "closed", *_ON_ZIGBEE),
+        "motion": ("motion", "temperature", "humidity", *_ON_ZIGBEE),
+        "smoke": ("detected", "cleared", *_ON_ZIGBEE),
+        "water": ("detected", "cleared", *_ON_ZIGBEE),
+        "safety_pendant": ("pressed", *_ON_ZIGBEE),
+        "lock": ("locked", "unlocked", "jammed", *_ON_ZIGBEE),
+    },
+    "nuki": {
+        "lock": ("locked", "unlocked", "jammed", "heartbeat", "battery", "battery_low", "fault", "recovered")
+    },
+    "lorawan": {"safety_pendant": ("pressed", "heartbeat", "battery")},
+    "announced": {
+        "door": ("opened", "closed", *_ANNOUNCED),
+        "motion": ("motion", *_ANNOUNCED),
+        "smoke": ("detected", "cleared", "tamper", *_ANNOUNCED),
+        "water": ("detected", "cleared", *_ANNOUNCED),
+        "bed": ("left", "entered", *_ANNOUNCED),
+        "safety_pendant": ("pressed", *_ANNOUNCED),
+    },
+}
+"""Makers' families beside the native one → the types they offer, and what those can say.
+
+zigbee: behind Zigbee2MQTT. nuki: a lock with its own MQTT. lorawan: behind ChirpStack. announced: by Home
+Assistant's discovery.
+"""
+
+
+@cache
+def kind_of(type_: str, family: str = "native") -> Kind:
+    """What a device of this type can say in this family."""
+    kind = KINDS[type_]
+    if family == "native":
+        return kind
+    says = FAMILIES[family][type_]
+    ends = {fact: end for fact, end in kind.ends.items() if fact in says and end in says}
+    return replace(kind, says=says, ends=ends)
+
+
+COMMON: Mapping[str, Read] = {"heartbeat": span, "battery": whole, "family": one_of("native", *FAMILIES)}
+"""Settings that every device takes: how often it shows a sign of life, its battery in percent, its maker's family."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 from collections import Counter
@@ -44,15 +43,12 @@ incidents:
 
 @asynccontextmanager
 async def playing(scenario: Scenario, world: World, data: Path, broker: Broker | None) -> AsyncIterator[None]:
-    """Play in the background."""
+    """Play in the background; what goes wrong there ends the test."""
     url = broker.url("devices") if broker else ""
-    task = asyncio.create_task(play(scenario, DAY, world, data, broker=url, ble_port=None))
-    try:
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(play(scenario, DAY, world, data, broker=url, ble_port=None))
         yield
-    finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def hours_in(scenario: Scenario, hours: float) -> World:
