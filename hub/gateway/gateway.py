@@ -206,7 +206,7 @@ class Gateway:
         if self.roll.part.homes:
             await self.switchboard.change(self.make_plans(self.roll, self._ports()))
         else:
-            say.warning("waiting for the registry; no device is heard yet")
+            say.info("waiting for the registry; no device is heard yet")
 
     def _first_copy(self) -> list[str]:
         """The registry at boot: a file of our own, the copy kept, or nothing yet."""

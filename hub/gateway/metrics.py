@@ -93,6 +93,7 @@ class GatewayMetrics:
         )
         yield _gauge("trygghub_gateway_store_longest_seconds", "Longest transaction", counters.longest)
         yield _gauge("trygghub_gateway_store_waiting", "Operations waiting for the writer", writer.waiting)
+        yield _gauge("trygghub_gateway_lag_seconds", "How late the event loop was of late", gateway.watch.lag)
         yield _gauge("trygghub_gateway_fill_percent", "How full the store is", gateway.upkeep.fill.percent)
         yield _one_of(
             "trygghub_gateway_store_condition", "Condition of the store", writer.state.condition, CONDITIONS

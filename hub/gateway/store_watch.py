@@ -19,6 +19,9 @@ from hub.store.writer import FINAL, Condition, Writer
 LOOK_EVERY = 1.0
 """Seconds (real) between two looks."""
 
+SLOW = 1.0
+"""Seconds the event loop may come late to a look before that is said: everything waits behind it (RT-3)."""
+
 WORDS = {
     "full": ("Disken i hjemmesentralen var full", "The gateway's disk was full"),
     "locked": ("Databasen i hjemmesentralen var låst", "The gateway's database was locked"),
@@ -31,13 +34,17 @@ say = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class StoreWatch:
-    """Looks at the writer's state for ever; ends the process when the writer is beyond help."""
+    """Looks at the writer's state for ever; ends the process when the writer is beyond help.
+
+    lag: how late the event loop came to the last look, in seconds.
+    """
 
     writer: Writer
     clock: Clock
     own: OwnFacts
     upkeep: Upkeep
     reserve: Reserve
+    lag: float = 0.0
     _condition: Condition = "ok"
     _sentence: str = ""
     _since: Millis = 0
@@ -46,7 +53,11 @@ class StoreWatch:
         """Look, for ever. Raises StoreError when only a new process can help."""
         await asyncio.to_thread(self.reserve.make)
         while True:
+            begun = asyncio.get_running_loop().time()
             await asyncio.sleep(LOOK_EVERY)
+            self.lag = max(0.0, asyncio.get_running_loop().time() - begun - LOOK_EVERY)
+            if self.lag > SLOW:
+                say.warning("the gateway came late to its work", seconds=round(self.lag, 2))
             await self.look()
 
     async def look(self) -> None:

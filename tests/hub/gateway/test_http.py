@@ -1,0 +1,116 @@
+"""The three pages of a gateway, and what the small answerer does with strangers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from hub.clock import ManualClock
+from hub.gateway.gateway import Gateway
+from hub.gateway.http import LONGEST_REQUEST, serve
+from hub.gateway.metrics import pages
+from hub.gateway.storage import open_storage
+from hub.settings import GatewaySettings
+from hub.store.writer import WriterState
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, template: bytes) -> AsyncIterator[Gateway]:
+    """A gateway that has booted and whose uplink leads nowhere."""
+    settings = GatewaySettings(data=tmp_path, id="gw1", uplink="mqtt://127.0.0.1:1")
+    settings.folder.mkdir()
+    (settings.folder / "gateway.db").write_bytes(template)
+    clock = ManualClock()
+    gateway = Gateway(settings, await open_storage(settings.folder / "gateway.db", clock.now()), clock)
+    await gateway.boot()
+    yield gateway
+    await gateway.stop()
+
+
+@pytest.fixture
+async def port(gateway: Gateway) -> AsyncIterator[int]:
+    """The port its pages are on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    task = asyncio.create_task(serve(port, pages(gateway)))
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0)
+                continue
+            writer.close()
+            break
+    yield port
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def ask(port: int, request: bytes) -> tuple[int, bytes]:
+    """Send bytes; status and body of the answer, 0 where there is none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    try:
+        answer = await reader.read()
+    except ConnectionError:
+        answer = b""
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return (int(head.split(b" ")[1]) if head else 0), body
+
+
+def get(path: str) -> bytes:
+    """A GET request."""
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+async def test_it_is_ready_when_it_works(gateway: Gateway, port: int) -> None:
+    """Before the links run it is alive and not ready; at work it is both, with no broker in sight."""
+    assert (await ask(port, get("/healthz")))[0] == 200
+    assert (await ask(port, get("/readyz")))[0] == 503
+    gateway.phase = "running"
+    status, body = await ask(port, get("/readyz"))
+    assert status == 200
+    assert orjson.loads(body)["store"] == {"condition": "ok", "why": ""}
+
+
+async def test_a_full_disk_shows(gateway: Gateway, port: int) -> None:
+    """A gateway that cannot write is alive, not ready, and says why."""
+    gateway.phase = "running"
+    gateway.storage.writer.state = WriterState("full", "the disk is full")
+    status, body = await ask(port, get("/readyz"))
+    assert (status, orjson.loads(body)["store"]["why"]) == (503, "the disk is full")
+    assert (await ask(port, get("/healthz")))[0] == 200
+    assert b'trygghub_gateway_store_condition{is="full"} 1.0' in (await ask(port, get("/metrics")))[1]
+
+
+async def test_metrics_name_lanes_and_links(port: int) -> None:
+    """The outbox's marks can be watched, lane by lane."""
+    status, body = await ask(port, get("/metrics?name=x"))
+    assert status == 200
+    for lane in ("alarm", "care", "technical", "telemetry"):
+        assert f'trygghub_gateway_lane{{lane="{lane}",mark="acknowledged"}} 0.0'.encode() in body
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"POST /healthz HTTP/1.1\r\n\r\n", 400),
+        (b"rubbish\r\n\r\n", 400),
+        (b"GET /../../etc/passwd HTTP/1.1\r\n\r\n", 404),
+        (b"GET /\xff\xfe HTTP/1.1\r\n\r\n", 404),
+        (b"GET / HTTP/1.1\r\n" + b"x" * LONGEST_REQUEST, 0),
+        (b"HEAD /metrics HTTP/1.1\r\n\r\n", 200),
+    ],
+)
+async def test_strangers_get_an_answer_or_none(port: int, request_: bytes, status: int) -> None:
+    """Whatever is sent, the pages go on."""
+    assert (await ask(port, request_))[0] == status
+    assert (await ask(port, get("/healthz")))[0] == 200
