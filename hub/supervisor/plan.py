@@ -106,6 +106,7 @@ def simulators(stage: Stage) -> Spec:
     """The simulated homes of a demo."""
     told = {
         "TRYGGHUB_BROKER": stage.broker.url("devices"),
+        "TRYGGHUB_BRIDGES": stage.broker.url("bridges"),
         "TRYGGHUB_BLE_PORT": str(stage.memory.ports["ble"]),
         "TRYGGHUB_FIRST_DAY": stage.memory.first_day,
     }

@@ -28,7 +28,7 @@ class BrokerUnfit(Exception):  # noqa: N818  it says what is so
 
 @dataclass(slots=True)
 class Running:
-    """All children of one run. told: asked to stop. on_ready: called once when everything answers."""
+    """All children of one run. told: asked to stop. on_ready: called once, in a thread, when everything answers."""
 
     stage: Stage
     folder: DataFolder
@@ -63,9 +63,9 @@ class Running:
                 await self._start(tasks, plan.broker(self.stage, command))
             await self._look_at_broker()
             homes = [plan.simulators(self.stage)] if self.stage.memory.demo else []
-            await self._start(tasks, plan.centre(self.stage), *homes)
-            await self._start(tasks, plan.gateway(self.stage), plan.web(self.stage))
-            self.on_ready()
+            await self._start(tasks, *homes, plan.centre(self.stage), plan.gateway(self.stage))
+            await self._start(tasks, plan.web(self.stage))
+            await asyncio.to_thread(self.on_ready)
 
     async def _start(self, tasks: asyncio.TaskGroup, *specs: Spec) -> None:
         """Start these together and wait until all are ready."""
