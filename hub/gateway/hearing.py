@@ -138,6 +138,8 @@ class Hearing:
         for fact in facts:
             CATALOGUE.check(fact.kind, fact.data)
         events = tuple(self._events(frame, device, facts))
+        for event, _given in events:
+            _check_storable(event)
         return _Reading(frame, device, events, results, _memory_after(device), device.memory.lineage)
 
     def _events(self, frame: Frame, device: Assigned, facts: Sequence[Fact]) -> Iterable[tuple[Event, bool]]:
@@ -179,11 +181,15 @@ class Hearing:
 
         try:
             committed = await self.writer.write(operation, then)
-        except (StoreError, OutOfStepError, sqlite3.Error) as error:
+        except Exception as error:
             if reading.memory is not None:
                 device.undo_commits(reading.lineage)
             if isinstance(error, OutOfStepError):
                 raise
+            if not isinstance(
+                error, StoreError | sqlite3.Error
+            ):  # a defect of ours; saying it again would not help
+                return await self._broken(reading.frame, device, error)
             return self._refused(reading.frame, error)
         return Receipt(accepted=True, events=tuple(noted.event.id for noted in committed.events))
 
@@ -308,7 +314,7 @@ def _unread_line(
         "channel": frame.channel[:200],
         "hex": frame.payload[: journal.KEPT_BYTES].hex(),
         "size": len(frame.payload),
-        "error": why[:500],
+        "error": why[:500].encode("utf-8", "replace").decode(),
         "heard": iso(frame.heard),
         "left_out": left_out,
     }
@@ -321,6 +327,14 @@ def _unread_line(
         home=device.home if device else "",
         device=device.id if device else "",
     )
+
+
+def _check_storable(event: Event) -> None:
+    """Raise DecodeError for what JSON cannot hold: integers beyond 64 bits, text that is no Unicode."""
+    try:
+        orjson.dumps(event.as_json())
+    except TypeError as wrong:
+        raise DecodeError(f"{event.kind} holds a value that cannot be stored: {wrong}") from None
 
 
 def _short(text: str) -> str:

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from drivers.events import Event, Frame
+from drivers.events import Event, Fact, Frame
 from hub.clock import ManualClock
 from hub.gateway.hearing import Committed, Hearing
+from hub.gateway.roll import Roll
 from hub.store.writer import Writer
 
 Says = Callable[..., Frame]
@@ -140,6 +142,33 @@ async def test_a_kind_outside_the_catalogue_is_unreadable(
     receipt = await hearing.hear(says("pendant-1", {"kind": "pendant.sings"}))
     assert "pendant.sings" in receipt.error
     assert stored.bodies("event") == []
+
+
+@pytest.mark.parametrize("data", [{"value": 10**30}, {"value": -(2**63) - 1}])
+async def test_a_number_that_no_database_holds_is_unreadable(
+    hearing: Hearing, roll: Roll, stored: SimpleNamespace, clock: ManualClock, data: dict[str, Any]
+) -> None:
+    """A device that reports an integer beyond 64 bits costs its own frame, and is answered."""
+    huge = Fact("room.temperature", data)
+    device = roll.devices["room-1"]
+    device.type = replace(device.type, decode=lambda _frame, _unit: [huge])
+    receipt = await hearing.hear(Frame("mqtt", "h1/room-1", b"x", clock.now(), "state"))
+    assert receipt.accepted
+    assert receipt.error
+    assert len(stored.bodies("unreadable")) == 1
+
+
+async def test_text_that_is_no_unicode_is_unreadable(
+    hearing: Hearing, roll: Roll, stored: SimpleNamespace, clock: ManualClock
+) -> None:
+    """Half a surrogate pair, which JSON allows a device to send, is kept as the bytes it came in."""
+    device = roll.devices["pendant-1"]
+    half = Fact("call.raised", {"text": "\ud800"}, id="\ud800")
+    device.type = replace(device.type, decode=lambda _frame, _unit: [half])
+    receipt = await hearing.hear(Frame("mqtt", "h1/pendant-1", b"x", clock.now(), "event"))
+    assert receipt.accepted
+    assert receipt.error
+    assert len(stored.bodies("unreadable")) == 1
 
 
 async def test_a_retained_event_is_no_news(hearing: Hearing, says: Says, stored: SimpleNamespace) -> None:
