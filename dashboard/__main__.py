@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 
 from dashboard.app import layered, make_app, make_web
+from dashboard.live.epoch import ensure_epoch
 from dashboard.live.feed import Feed
 from hub.clock import Clock, clock_from_environment
 from hub.process import run_process
@@ -39,6 +40,7 @@ async def run_web(settings: WebSettings, clock: Clock) -> None:
     """Serve until cancelled."""
     store = await open_store(settings.database_url, "centre")
     try:
+        await ensure_epoch(store)
         web = make_web(store, clock)
         config = uvicorn.Config(
             layered(make_app(web, settings.broker)),

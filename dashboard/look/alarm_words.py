@@ -91,8 +91,19 @@ def _repeat(data: Mapping[str, Any], language: Language) -> str:
 
 
 def _told(data: Mapping[str, Any], language: Language) -> str:
-    told = tell(str(data.get("tell", "")), language) or str(data.get("target", ""))
-    return say(language, "Told: %(who)s", who=told)
+    return say(language, "Told: %(who)s", who=tell(str(data.get("tell", "")), language))
+
+
+def reached(data: Mapping[str, Any], language: Language) -> str:
+    """Of a line that tells who was told: `Eva, Nils · not reached: Tor`."""
+    people = data.get("people")
+    tries = [one for one in people if isinstance(one, Mapping)] if isinstance(people, list) else []
+    got = dict.fromkeys(str(one.get("name")) for one in tries if one.get("status") == "sent")
+    not_got = dict.fromkeys(str(one.get("name")) for one in tries if one.get("name") not in got)
+    parts = [", ".join(got)] if got else []
+    if not_got:
+        parts.append(say(language, "not reached: %(names)s", names=", ".join(not_got)))
+    return " · ".join(parts)
 
 
 _PLAIN: Mapping[str, str] = {

@@ -45,7 +45,7 @@ def phrase(kind: str, language: Language) -> str:
 
 
 def values(kind: str, data: Mapping[str, Any], language: Language) -> str:
-    """The numbers and texts of an event: `72 /min`. Its times, and fields outside the catalogue, are left out."""
+    """The numbers and free texts of an event: `72 /min`. Times, code words and unknown fields are left out."""
     spec = CATALOGUE.facts.get(kind)
     fields = [field for field in spec.fields if field.name in data] if spec else []
     shown = [_value(field, data[field.name], language) for field in fields]
@@ -62,4 +62,4 @@ def _value(field: DataField, value: Any, language: Language) -> str:
     if field.type == "number" and isinstance(value, int | float):
         number = f"{value:g}".replace(".", "," if language == "nb" else ".")
         return f"{number} {field.unit}".strip()
-    return str(value) if field.type == "text" else ""
+    return str(value) if field.type == "text" and not field.values else ""

@@ -310,7 +310,7 @@ async def _lines(
             icon=alarm_words.LINE_ICONS.get(line.what, "activity"),
             text=alarm_words.line(line.what, line.data, language),
             by=found.staff.get(line.by, say(language, "The hub") if line.by == "hub" else line.by),
-            note=str(line.data.get("note", "")) if full else "",
+            note=(str(line.data.get("note", "")) if full else "") or alarm_words.reached(line.data, language),
         )
         for line in lines
     ]

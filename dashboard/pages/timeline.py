@@ -27,7 +27,11 @@ QUIET = ("heartbeat", "battery", "humidity", "motion")
 FILTERS: Mapping[str, tuple[str, Wanted]] = {
     "": (
         mark("The important"),
-        Wanted(types=("event", "unknown", "unreadable", "result", "health", "decision"), without=QUIET),
+        Wanted(
+            types=("event", "unknown", "unreadable", "result", "health", "decision"),
+            without=QUIET,
+            not_of=("gateway",),
+        ),
     ),
     "alarms": (mark("Alarms"), Wanted(entries=False)),
     "medicine": (mark("Medicine"), Wanted(types=("event",), classes=("dispenser",), lines=False)),
@@ -310,7 +314,7 @@ def _line_item(row: Happening, teller: Teller) -> Item | None:
         at=teller.moment(line.at),
         heard=None,
         what=f"{say(language, 'Alarm')}: {title}" if line.what == "opened" else text,
-        sub=by if line.what == "opened" else f"{title} · {by}",
+        sub=by if line.what == "opened" else f"{title} · {alarm_words.reached(line.data, language) or by}",
         link=f"/{language}/alarms/{alert.id}",
         why=_why(row, alert, teller) if begins else None,
         details=((say(language, "Note"), str(line.data["note"])),) if line.data.get("note") else (),

@@ -51,12 +51,13 @@ class Happening:
 class Wanted:
     """A filter: which entry types and classes of kind, and whether the alerts' lines. Empty means all.
 
-    without: facts left out, the half of a kind after the dot.
+    without: ends of kinds left out, `heartbeat`; not_of: classes left out.
     """
 
     types: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    not_of: tuple[str, ...] = ()
     entries: bool = True
     lines: bool = True
 
@@ -95,6 +96,8 @@ async def _entries(
         query = query.where(or_(*(col(Entry.kind).startswith(f"{name}.") for name in wanted.classes)))
     for fact in wanted.without:
         query = query.where(col(Entry.kind).not_like(f"%.{fact}"))
+    for name in wanted.not_of:
+        query = query.where(col(Entry.kind).not_like(f"{name}.%"))
     newest_first = query.order_by(col(Entry.at).desc(), col(Entry.seq).desc()).limit(limit)
     return (await session.exec(newest_first)).all()
 

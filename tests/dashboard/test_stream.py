@@ -9,6 +9,7 @@ import pytest
 
 from dashboard.live import changes, feed
 from dashboard.live.channel import MOST_PENDING, Client
+from dashboard.live.epoch import ensure_epoch
 from dashboard.live.frames import frame, read_cursor
 from dashboard.web import Web
 from hub.clock import ManualClock
@@ -313,3 +314,14 @@ def test_a_cursor_is_of_one_database() -> None:
     assert read_cursor("ab-12", "ab") == 12
     for bent in (None, "", "ab", "ab-", "cd-12", "ab-1x", "ab--1", "ab-²", "ab-" + "9" * 30):
         assert read_cursor(bent, "ab") is None
+
+
+async def test_a_database_gets_its_epoch_once(store: Store) -> None:
+    """The first web process names the database, later ones and other processes leave the name alone."""
+    await asyncio.gather(ensure_epoch(store), ensure_epoch(store))
+    async with store.reading() as session:
+        first = (await session.get_one(StoreFact, "epoch")).value
+    await ensure_epoch(store)
+    async with store.reading() as session:
+        assert (await session.get_one(StoreFact, "epoch")).value == first
+    assert len(first) == 16

@@ -147,3 +147,16 @@ def test_the_browser_s_language_decides_where_the_address_does_not() -> None:
     wishes = {"en-GB,en;q=0.9": "en", "nn-NO": "nb", "sv": "nb", "de,en;q=0.5": "en", "fr": "nb", "": "nb"}
     assert {wish: preferred(wish) for wish in wishes} == wishes
     assert say("nb", "Take the alarm") == "Ta alarmen"
+
+
+def test_who_was_told_and_who_was_not_reached() -> None:
+    """One name for each person, however many channels were tried."""
+    people = [
+        {"name": "Eva", "channel": "dashboard", "status": "unreached"},
+        {"name": "Eva", "channel": "console", "status": "sent"},
+        {"name": "Nils", "channel": "console", "status": "sent"},
+        {"name": "Tor", "channel": "sms", "status": "failed"},
+    ]
+    assert alarm_words.line("told", {"tell": "whole team", "people": people}, "nb") == "Varslet: hele laget"
+    assert alarm_words.reached({"people": people}, "nb") == "Eva, Nils · ikke nådd: Tor"
+    assert alarm_words.reached({}, "nb") == ""
