@@ -93,6 +93,7 @@ class Centre:
 
     url: str
     silent: bool = False
+    epoch: str = ""
     kept: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
     deliveries: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -106,6 +107,8 @@ class Centre:
         """Keep a batch; the same number must say the same; acknowledge what is contiguous."""
         lane = message.topic.rpartition("/")[2]
         batch = orjson.loads(message.payload)
+        if batch["epoch"] != self.epoch:
+            self.epoch, self.kept = batch["epoch"], {}
         kept = self.kept.setdefault(lane, {})
         for entry in batch["entries"]:
             assert kept.setdefault(entry["number"], entry) == entry
@@ -291,6 +294,22 @@ async def test_what_was_not_acknowledged_goes_up_again_after_a_restart(box: Any,
     async with asyncio.timeout(10):
         while gateway.uplink.cursors.lanes["alarm"].acked < 2:
             await asyncio.sleep(0.01)
+
+
+async def test_an_old_copy_begins_a_new_epoch(box: Any, people: Any) -> None:
+    """When the centre holds more than this database ever sent, what is open goes up anew, numbered from 1."""
+    around = await people()
+    around.centre.silent = True
+    gateway = await box.start()
+    await around.devices.say("pendant-1", "p1", "pendant.pressed")
+    await around.centre.until(lambda: around.centre.entries("decision"))
+    old = around.centre.epoch
+    await around.centre.say("ack", {"epoch": old, "lane": "alarm", "upto": 99})
+    await around.centre.until(lambda: around.centre.epoch != old and around.centre.entries("decision"))
+    assert gateway.uplink.epoch == around.centre.epoch
+    assert around.centre.events() == ["pendant-1:p1"]
+    await around.centre.until(lambda: around.centre.entries("health"))
+    assert "old copy" in [body["what"] for body in around.centre.entries("health")]
 
 
 async def test_orders_and_rubbish_from_above(box: Any, people: Any) -> None:
