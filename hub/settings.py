@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from hub.clock import Clock, clock_from
+
 S = TypeVar("S")
 Read = Callable[[str], Any]
 
@@ -282,6 +284,14 @@ def read(
     parser = argparse.ArgumentParser(prog=prog, description=kind.__doc__, allow_abbrev=False)
     add_arguments(kind, parser)
     return from_arguments(kind, parser.parse_args(list(argv)), environment)
+
+
+def handed_clock(environment: Mapping[str, str] = os.environ) -> Clock:
+    """The clock that TRYGGHUB_CLOCK names; the machine's own where it names none. Raises SettingError."""
+    try:
+        return clock_from(environment.get(f"{ENVIRONMENT_PREFIX}CLOCK"))
+    except ValueError as wrong:
+        raise SettingError(f"{ENVIRONMENT_PREFIX}CLOCK: {wrong}") from None
 
 
 def flag(name: str) -> str:

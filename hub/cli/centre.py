@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hub.settings import CentreSettings, from_arguments
+from hub.settings import CentreSettings, from_arguments, handed_clock
 from hub.settings import add_arguments as add_settings
 
 HELP = "Run one centre: take in what gateways send, keep alerts, bring them to people, watch over gateways."
@@ -19,8 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
     settings = from_arguments(CentreSettings, args)
     from hub.centre.__main__ import run_centre
-    from hub.clock import clock_from_environment
     from hub.process import run_process
 
-    clock = clock_from_environment()
+    clock = handed_clock()
     return run_process("centre", lambda: run_centre(settings, clock))

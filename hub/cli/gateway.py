@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hub.settings import GatewaySettings, from_arguments
+from hub.settings import GatewaySettings, from_arguments, handed_clock
 from hub.settings import add_arguments as add_settings
 
 HELP = "Run one gateway: hear the devices of its homes, write down, judge, and send up to the centre."
@@ -18,9 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
     settings = from_arguments(GatewaySettings, args)
-    from hub.clock import clock_from_environment
     from hub.gateway.__main__ import run_gateway
     from hub.process import run_process
 
-    clock = clock_from_environment()
+    clock = handed_clock()
     return run_process("gateway", lambda: run_gateway(settings, clock))
