@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -70,6 +71,7 @@ class Line:
             password=unquote(self._parts.password) if self._parts.password else None,
             identifier=self._client_id,
             keepalive=15,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # an alarm does not wait for company
             timeout=5,
             logger=_quiet,
         )
