@@ -118,7 +118,7 @@ SAYS = {
     "lock.jammed": ("Dørlåsen har kjørt seg fast", "The door lock is jammed", "high"),
     "pendant.battery_low": ("Lavt batteri i alarmknappen", "Low battery in the pendant", "moderate"),
 }
-TODO = {
+WHAT_TO_DO = {
     "nb": "Ring beboeren. Får du ikke svar, dra dit med en gang. Ring 113 ved skade.",
     "en": "Call the resident. If there is no answer, go there at once. Call 113 if there is an injury.",
 }
@@ -212,7 +212,7 @@ class Town:
             at=at,
             because=(event,),
             says={"nb": nb, "en": en},
-            staff_action=TODO,
+            staff_action=WHAT_TO_DO,
             urgency=urgency or usual,
             queue=queue,
             life_safety=kind in {"pendant.fall", "pendant.pressed", "smoke.detected"},

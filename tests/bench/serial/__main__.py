@@ -30,6 +30,8 @@ from hub.clock import SystemClock
 
 LINES = 500
 ROUNDS = 10
+PAUSE = 0.5
+"""Seconds between two rounds of calls: the load is a rate, so time must pass."""
 UNITS = Path(__file__).with_name("units.py")
 
 
@@ -87,7 +89,7 @@ async def measure(count: int) -> tuple[list[float], float, float]:
         busy, begin = time.process_time(), time.monotonic()
         for _ in range(ROUNDS):
             await units.tell(f"call {max(1, count // 10)}")
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(PAUSE)
         share = (time.process_time() - busy) / (time.monotonic() - begin)
         await units.tell("unplug")
         await _all(links, "down")

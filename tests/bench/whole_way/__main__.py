@@ -31,6 +31,9 @@ from drivers.links.mqtt_client import Broker
 HOMES = 150
 """Fewer than the 200 rows a page holds, so that every press can be seen."""
 
+LOOK_EVERY = 0.05
+"""Seconds between two looks at what the page has recorded; it times its rows itself."""
+
 LOADS = ((1, 20), (50, 600), (200, 1600))
 """Events a second, and how many of them."""
 
@@ -169,14 +172,15 @@ async def seen_by(page: Page, sent: dict[tuple[str, int], float]) -> dict[tuple[
     last = {}
     for name, times in sent:
         last[name] = max(times, last.get(name, 0))
-    for _ in range(300):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         rows = await page.evaluate("() => window.__seen")
         shown: dict[str, int] = {}
         for name, times, _at in rows:
             shown[name] = max(times, shown.get(name, 0))
         if all(shown.get(name, 0) >= times for name, times in last.items()):
             break
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(LOOK_EVERY)
     found = {}
     for name, times in sent:
         instants = [at for who, count, at in rows if who == name and count >= times]
@@ -253,8 +257,7 @@ async def main() -> None:
             login = {"username": broker.user, "password": broker.password}
             async with aiomqtt.Client(broker.host, broker.port, **login) as client:  # type: ignore[arg-type]
                 client.pending_calls_threshold = 1000
-                await press(client, 20, HOMES, done)
-                await asyncio.sleep(5)
+                await seen_by(page, await press(client, 20, HOMES, done))
                 for rate, number in LOADS:
                     await page.evaluate("() => { window.__seen.length = 0 }")
                     sent = await press(client, rate, number, done)
