@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
@@ -35,10 +35,12 @@ LAYERS = (RequestId, SecurityHeaders, SameOrigin, BodyBound)
 """From the outside in. gzip comes innermost; it leaves `text/event-stream` alone."""
 
 
-def make_web(store: Store, clock: Clock, real: Clock | None = None) -> Web:
-    """Put a web process together. real: the machine's clock, another one in tests."""
+def make_web(
+    store: Store, clock: Clock, real: Clock | None = None, loop_time: Callable[[], float] | None = None
+) -> Web:
+    """Put a web process together. real, loop_time: the machine's clock and the loop's, others in tests."""
     real = real or SystemClock()
-    feed = Feed(store, clock, real, write_row, lambda: asyncio.get_running_loop().time())
+    feed = Feed(store, clock, real, write_row, loop_time or (lambda: asyncio.get_running_loop().time()))
     return Web(store, clock, real, AlertDesk(store, clock, changed=feed.nudge), feed)
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import select as sql_select
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dashboard.auth.scope import Scope
-from dashboard.look.priority import LISTED, TIERS, Tier, tier_of
+from dashboard.look.priority import LISTED, TIERS, Tier, list_key, tier_of
+from dashboard.reads.alerts import OPEN
 from hub.store.centre_tables import Alert
 
 
@@ -24,6 +31,7 @@ class Mark:
     handling: str
     owner: str
     seen: tuple[str, ...]
+    key: str
 
     @property
     def untaken(self) -> bool:
@@ -43,8 +51,29 @@ class Mark:
         ]
 
 
-def mark_of(alert: Alert) -> Mark:
-    """The mark of an alert."""
+MARKED = (
+    col(Alert.id),
+    col(Alert.version),
+    col(Alert.zone),
+    col(Alert.home),
+    col(Alert.queue),
+    col(Alert.urgency),
+    col(Alert.handling),
+    col(Alert.owner),
+    col(Alert.seen_by),
+    col(Alert.at),
+)
+"""The columns of a mark: all open alerts are read as these, and only what is shown is read in full."""
+
+
+async def read_marks(session: AsyncSession, *conditions: ColumnElement[bool]) -> list[Mark]:
+    """The marks of the open alerts that meet the conditions."""
+    rows = (await session.exec(sql_select(*MARKED).where(OPEN, *conditions))).all()  # type: ignore[call-overload]
+    return [mark_of(row) for row in rows]
+
+
+def mark_of(alert: Any) -> Mark:
+    """The mark of an alert, or of anything that has the columns of MARKED."""
     return Mark(
         id=alert.id or 0,
         version=alert.version,
@@ -56,6 +85,7 @@ def mark_of(alert: Alert) -> Mark:
         handling=alert.handling,
         owner=alert.owner or "",
         seen=tuple(str(one["staff"]) for one in alert.seen_by),
+        key=list_key(alert.urgency, alert.queue, alert.handling, alert.at, alert.id or 0),
     )
 
 

@@ -19,13 +19,13 @@ from dashboard.auth import sessions
 from dashboard.auth.scope import Scope, scope_of
 from dashboard.auth.sessions import Viewer
 from dashboard.live import changes
-from dashboard.live.board import Board, Mark, admits, count, mark_of
+from dashboard.live.board import Board, Mark, admits, count, mark_of, read_marks
 from dashboard.live.changes import Changed
 from dashboard.live.channel import Channel, Client
 from dashboard.live.frames import AUTH, BYE, FULL, RETRY, cursor_text, frame
 from dashboard.live.telling import Telling, WriteRow, gone
 from dashboard.look.words import Language
-from dashboard.reads.alerts import OPEN, alerts_by_id, cursor, told
+from dashboard.reads.alerts import alerts_by_id, cursor, told
 from dashboard.reads.place import epoch, place
 from drivers.events import Millis
 from hub.clock import Clock
@@ -55,7 +55,7 @@ class Feed:
         self._news = asyncio.Event()
         self._channels: dict[tuple[Scope, Language], Channel] = {}
         self._board = Board()
-        self._good_at = float("-inf")
+        self._good_at = self._around_at = float("-inf")
         self._silent_for: Millis | None = None
         self.epoch = ""
         self.seq = 0
@@ -87,18 +87,28 @@ class Feed:
     async def catch_up(self) -> None:
         """Read and send everything new; the first time, or with another database, begin anew."""
         async with self._store.reading() as session:
-            if await epoch(session) != self.epoch:
-                await self._begin(session)
-            while batch := await changes.after(session, self.seq):
-                await self._send_batch(session, changes.newest_of_each(batch))
-                self.seq = batch[-1].seq or self.seq
-            self._silent_for = await self._silence(session)
+            await self._look_around(session)
+            while True:
+                batch = await changes.after(session, self.seq)
+                if batch:
+                    await self._send_batch(session, changes.newest_of_each(batch))
+                    self.seq = batch[-1].seq or self.seq
+                if len(batch) < changes.AT_ONCE:
+                    break
         self._good_at = self._loop_time()
+
+    async def _look_around(self, session: AsyncSession) -> None:
+        """Once a second: is it still the same database, and are the sensors heard?"""
+        if self._loop_time() - self._around_at < LOOK_EVERY:
+            return
+        if await epoch(session) != self.epoch:
+            await self._begin(session)
+        self._silent_for = await self._silence(session)
+        self._around_at = self._loop_time()
 
     async def _begin(self, session: AsyncSession) -> None:
         seq = await cursor(session)
-        rows = (await session.exec(select(Alert).where(OPEN))).all()
-        self._board = Board(mark_of(row) for row in rows)
+        self._board = Board(await read_marks(session))
         self.epoch, self.seq = await epoch(session), seq
         for channel in self._channels.values():
             self._reset(channel.clients)

@@ -15,12 +15,12 @@ from dashboard.auth import sessions
 from dashboard.auth.cookie import read_cookie
 from dashboard.auth.scope import Scope, scope_of
 from dashboard.auth.sessions import Viewer
-from dashboard.live.board import Counts, Mark, count, mark_of
+from dashboard.live.board import Counts, Mark, count, read_marks
 from dashboard.live.frames import cursor_text
 from dashboard.look.paint import paint
 from dashboard.look.texts import script_texts
 from dashboard.look.words import Language
-from dashboard.reads.alerts import cursor, open_alerts
+from dashboard.reads.alerts import cursor, within
 from dashboard.reads.place import Place, epoch, place
 from dashboard.web import Web, web_of
 from drivers.events import Millis
@@ -79,7 +79,7 @@ def origin(request: Request) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the frame around a page shows, and what live.js starts from."""
+    """What the frame around a page shows, and what live.js starts from. marks: all open alerts, in list order."""
 
     viewer: Viewer
     scope: Scope
@@ -100,7 +100,7 @@ class Frame:
         return {
             "cursor": self.cursor,
             "counts": self.counts.as_json(),
-            "marks": [mark.as_list() for mark in self.marks],
+            "marks": [mark.as_list() for mark in self.marks[:MOST_MARKS]],
             "me": self.viewer.actor.staff,
             "lang": language,
             "t": self.now,
@@ -115,8 +115,7 @@ async def frame(session: AsyncSession, web: Web, viewer: Viewer) -> Frame:
     """Read what the frame needs. The cursor comes first: a repeated change is harmless, a missed one is not."""
     scope = scope_of(viewer.actor)
     at = cursor_text(await epoch(session), await cursor(session))
-    marks = [mark_of(row) for row in await open_alerts(session, scope)]
-    marks.sort(key=lambda mark: (not mark.listed, mark.tier, not mark.untaken))
+    marks = sorted(await read_marks(session, within(scope)), key=lambda mark: (not mark.listed, mark.key))
     return Frame(
         viewer=viewer,
         scope=scope,
@@ -125,7 +124,7 @@ async def frame(session: AsyncSession, web: Web, viewer: Viewer) -> Frame:
         speed=web.speed,
         cursor=at,
         counts=count(marks),
-        marks=tuple(marks[:MOST_MARKS]),
+        marks=tuple(marks),
         rights=viewer.actor.rights,
     )
 

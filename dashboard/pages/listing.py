@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from fastapi import Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from dashboard.live.board import Mark
 from dashboard.look.moments import seconds_clock
 from dashboard.look.rows import Row, row_of
 from dashboard.look.words import Language, say
 from dashboard.pages.common import Frame, link_with
-from dashboard.reads.alerts import open_alerts, told
+from dashboard.reads.alerts import alerts_by_id, told
 
 WINDOW = 200
 """Live rows in one page; more saturate the browser, whatever the framework (trap 8)."""
@@ -33,13 +34,13 @@ class Filter:
         """Whether rows may be left out."""
         return bool(self.zone or self.queue or self.mine or self.untaken)
 
-    def keeps(self, row: Row, me: str) -> bool:
-        """Whether a row passes; live.js decides the same from the row's data attributes."""
+    def keeps(self, mark: Mark, me: str) -> bool:
+        """Whether an alert passes; live.js decides the same from its row's data attributes."""
         return (
-            (not self.zone or row.zone == self.zone)
-            and (not self.queue or row.queue == self.queue)
-            and (not self.mine or row.owner == me)
-            and (not self.untaken or row.untaken)
+            (not self.zone or mark.zone == self.zone)
+            and (not self.queue or mark.queue == self.queue)
+            and (not self.mine or mark.owner == me)
+            and (not self.untaken or mark.untaken)
         )
 
 
@@ -81,25 +82,25 @@ class Listing:
 async def listing(
     session: AsyncSession, request: Request, language: Language, around: Frame, name: str, wanted: Filter
 ) -> Listing:
-    """Read, filter, sort and cut the rows of `alarms` or `work`."""
-    alerts = await told(session, await open_alerts(session, around.scope))
-    rows = [row_of(one, around.scope.redaction, language, around.now) for one in alerts]
-    rows = sorted((row for row in rows if row.list == name), key=lambda row: row.key)
+    """Filter, sort and cut the open alerts of `alarms` or `work`, and read those that are shown."""
     me = around.viewer.actor.staff
-    kept = [row for row in rows if wanted.keeps(row, me)]
+    every = [mark for mark in around.marks if mark.listed == (name == "alarms")]
+    kept = [mark for mark in every if wanted.keeps(mark, me)]
     begin = (wanted.page - 1) * WINDOW
-    shown = kept[begin : begin + WINDOW]
+    window = [mark.id for mark in kept[begin : begin + WINDOW]]
+    alerts = await told(session, await alerts_by_id(session, window))
+    rows = [row_of(one, around.scope.redaction, language, around.now) for one in alerts]
     more = len(kept) > begin + WINDOW
     base = f"/{language}/{name}"
     return Listing(
         name=name,
         label=say(language, "Work list") if name == "work" else say(language, "Open alarms"),
         source=f"/{language}/live/{name}?{request.url.query}",
-        rows=shown,
-        total=len(rows),
+        rows=sorted(rows, key=lambda row: row.key),
+        total=len(every),
         more=more,
         page=wanted.page,
-        outside=sum(row.tier == "p1" and not wanted.keeps(row, me) for row in rows),
+        outside=sum(mark.tier == "p1" and not wanted.keeps(mark, me) for mark in every),
         filtered=wanted.any,
         clock=seconds_clock(around.now, around.place.tz),
         all_link=base,

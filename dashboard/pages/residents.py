@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, Response
@@ -33,12 +32,12 @@ from dashboard.pages.common import (
 from dashboard.pages.looking import look
 from dashboard.pages.panel import PersonCard, calls_of, person_card
 from dashboard.reads.alerts import OPEN, told, within
-from dashboard.reads.devices import Known, known_devices
+from dashboard.reads.devices import Known, homes_last_heard, known_devices
 from dashboard.reads.journal import place_from
 from dashboard.reads.place import names
 from drivers.registry import DEVICE_TYPES
 from hub.centre.access import Right
-from hub.store.centre_tables import Alert, Entry, Home, Resident
+from hub.store.centre_tables import Alert, Home, Resident
 
 router = APIRouter()
 LONGEST_SEARCH = 60
@@ -87,7 +86,7 @@ async def _listed(session: AsyncSession, around: Frame, words: str, lang: Langua
     ]
     homes = {home.id for _, home in found}
     alarms = await _open_by_home(session, around.scope, homes)
-    last = await _last_by_home(session, homes)
+    last = await homes_last_heard(session, homes)
     devices: dict[str, list[Known]] = {}
     for known in await known_devices(session, homes, around.now, LIMITS):
         devices.setdefault(known.device.home, []).append(known)
@@ -119,15 +118,6 @@ async def _open_by_home(session: AsyncSession, scope: Scope, homes: set[str]) ->
     for home, urgency, queue in (await session.exec(query)).all():
         by_home.setdefault(home, []).append(tier_of(urgency, queue))
     return by_home
-
-
-async def _last_by_home(session: AsyncSession, homes: set[str]) -> dict[str, int]:
-    query = (
-        select(Entry.home, func.max(Entry.heard))
-        .where(col(Entry.home).in_(homes), col(Entry.type) == "event")
-        .group_by(Entry.home)
-    )
-    return dict((await session.exec(query)).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

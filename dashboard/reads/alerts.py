@@ -33,11 +33,6 @@ async def cursor(session: AsyncSession) -> int:
     return (await session.exec(select(func.max(Change.seq)))).one() or 0
 
 
-async def open_alerts(session: AsyncSession, scope: Scope) -> list[Alert]:
-    """All open alerts that the scope admits, in no order."""
-    return list((await session.exec(select(Alert).where(OPEN, within(scope)))).all())
-
-
 async def alerts_by_id(session: AsyncSession, ids: Collection[int]) -> list[Alert]:
     """These alerts, whatever their state; the caller checks the scope."""
     return list((await session.exec(select(Alert).where(col(Alert.id).in_(ids)))).all())

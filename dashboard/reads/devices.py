@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import Millis
-from hub.store.centre_tables import Device, DeviceState, Entry
+from hub.store.centre_tables import Device, DeviceState, Entry, Home
 
 DAY = 86_400
 """Seconds of silence after which a device counts as unknown where its type does not say otherwise."""
@@ -47,13 +46,31 @@ async def known_devices(
 
 
 async def last_heard(session: AsyncSession, devices: Collection[str]) -> dict[str, Millis]:
-    """Device → when the gateway last heard it say anything."""
-    query = (
-        select(Entry.device, func.max(Entry.heard))
-        .where(col(Entry.device).in_(devices), col(Entry.type) == "event")
-        .group_by(Entry.device)
+    """Device → when the gateway heard its newest event. One step down an index each, however long the journal."""
+    newest = (
+        select(Entry.heard)
+        .where(col(Entry.device) == col(Device.id), col(Entry.type) == "event")
+        .order_by(col(Entry.at).desc())
+        .limit(1)
+        .correlate(Device)
+        .scalar_subquery()
     )
-    return dict((await session.exec(query)).all())
+    rows = (await session.exec(select(Device.id, newest).where(col(Device.id).in_(devices)))).all()
+    return {device: heard for device, heard in rows if heard is not None}
+
+
+async def homes_last_heard(session: AsyncSession, homes: Collection[str]) -> dict[str, Millis]:
+    """Home → when the gateway heard its newest event."""
+    newest = (
+        select(Entry.heard)
+        .where(col(Entry.home) == col(Home.id), col(Entry.type) == "event")
+        .order_by(col(Entry.at).desc())
+        .limit(1)
+        .correlate(Home)
+        .scalar_subquery()
+    )
+    rows = (await session.exec(select(Home.id, newest).where(col(Home.id).in_(homes)))).all()
+    return {home: heard for home, heard in rows if heard is not None}
 
 
 def _known(

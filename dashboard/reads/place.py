@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hub.store.centre_tables import Device, Home, Municipality, Resident, Staff, StoreFact, Zone
 
 DEFAULT_ZONE = "Europe/Oslo"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,23 @@ class Names:
 async def names(
     session: AsyncSession, *, homes: Iterable[str], devices: Iterable[str] = (), staff: Iterable[str] = ()
 ) -> Names:
-    """Load what is needed to speak of these homes, devices and people; five small queries."""
+    """Load what is needed to speak of these homes, devices and people; a small query for each that is asked for."""
     wanted = set(homes)
-    home_rows = (await session.exec(select(Home).where(col(Home.id).in_(wanted)))).all()
-    zones = (await session.exec(select(Zone))).all()
-    people = select(Resident).where(col(Resident.home).in_(wanted)).order_by(col(Resident.id))
     residents: dict[str, tuple[Resident, ...]] = {}
-    for person in (await session.exec(people)).all():
+    for person in await _rows(session, Resident, col(Resident.home), wanted):
         residents[person.home] = (*residents.get(person.home, ()), person)
-    device_rows = (await session.exec(select(Device).where(col(Device.id).in_(set(devices))))).all()
-    staff_rows = (await session.exec(select(Staff.id, Staff.name).where(col(Staff.id).in_(set(staff))))).all()
     return Names(
-        homes={row.id: row for row in home_rows},
-        zones={row.id: row.name for row in zones},
+        homes={row.id: row for row in await _rows(session, Home, col(Home.id), wanted)},
+        zones={row.id: row.name for row in (await session.exec(select(Zone))).all()},
         residents=residents,
-        devices={row.id: row for row in device_rows},
-        staff=dict(staff_rows),
+        devices={row.id: row for row in await _rows(session, Device, col(Device.id), set(devices))},
+        staff={row.id: row.name for row in await _rows(session, Staff, col(Staff.id), set(staff))},
     )
+
+
+async def _rows(session: AsyncSession, table: type[T], column: Any, wanted: set[str]) -> Sequence[T]:
+    """The rows whose column is one of the wanted, in order of id; no query for none."""
+    if not wanted:
+        return ()
+    query = select(table).where(column.in_(wanted)).order_by(table.id)  # type: ignore[attr-defined]
+    return (await session.exec(query)).all()

@@ -80,7 +80,7 @@ async def town(store: Store, clock: ManualClock) -> Any:
 @pytest.fixture
 def web(store: Store, clock: ManualClock, real: ManualClock) -> Web:
     """The web process; its feed looks when a test says so."""
-    return make_web(store, clock, real)
+    return make_web(store, clock, real, lambda: real.now() / 1000)
 
 
 @pytest.fixture
@@ -227,10 +227,11 @@ async def listen(app: ASGIApp, web: Web) -> AsyncIterator[Listen]:
 
 
 @pytest.fixture
-def look(web: Web) -> Callable[[], Awaitable[None]]:
-    """Let the feed look at the database, and everybody hear of it."""
+def look(web: Web, real: ManualClock) -> Callable[[], Awaitable[None]]:
+    """A second later the feed looks at the database, and everybody hears of it."""
 
     async def now() -> None:
+        await real.advance(1)
         await web.feed.catch_up()
         for _ in range(10):
             await asyncio.sleep(0)

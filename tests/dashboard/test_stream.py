@@ -161,12 +161,12 @@ async def test_the_heartbeat_names_the_last_change_of_its_own_channel(
 
 
 async def test_no_heartbeat_while_the_database_cannot_be_read(
-    sign_in: Any, listen: Any, web: Web, look: Any, monkeypatch: pytest.MonkeyPatch
+    sign_in: Any, listen: Any, web: Web, look: Any, real: ManualClock
 ) -> None:
     """Silence must look like failure: a feed that reads nothing claims nothing."""
     ear = await listen(await sign_in("nils"))
     before = len(ear.of("hb"))
-    monkeypatch.setattr(web.feed, "_good_at", web.feed._good_at - feed.FRESH - 1)
+    await real.advance(feed.FRESH + 1)
     await web.feed.beat()
     await asyncio.sleep(0)
     assert len(ear.of("hb")) == before
