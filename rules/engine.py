@@ -205,8 +205,9 @@ class Engine:
     def reload(self, book: Book, now: Millis, history: Iterable[Event] = ()) -> list[Decision]:
         """Swap the book. history: the last `rules.reload.horizon` ms of the journal, in the order of hearing."""
         self._out, self._kept, self._event = self._kept, [], None
+        told = self._out
         reload.swap(self, book, now, history)
-        return self._out
+        return told
 
     def heard_nothing(self, until: Millis) -> None:
         """We were deaf up to `until`, and nobody kept for us what was said: silence before it is nobody's silence."""

@@ -17,6 +17,9 @@ from rules.spans import Language, say_clock, say_span
 if TYPE_CHECKING:
     from rules.machines.base import Machine, Slot
 
+_LARGEST = 1e15
+"""A number beyond it means nothing to people, and may be too long to write."""
+
 LANGUAGES: tuple[Language, Language] = ("nb", "en")
 
 Word: TypeAlias = "Callable[[Home, Slot, Millis, object], str]"
@@ -129,6 +132,8 @@ def _plain(value: object, language: Language) -> str:
     if isinstance(value, bool):
         return {"nb": "ja", "en": "yes"}[language] if value else {"nb": "nei", "en": "no"}[language]
     if isinstance(value, int | float):
+        if not -_LARGEST < value < _LARGEST:
+            return "?"
         text = f"{round(value, 1):.15g}"
         return text.replace(".", ",") if language == "nb" else text
     return str(value)[:200]

@@ -273,10 +273,11 @@ class _Writer:
         return _Term(wanted, f"({', '.join(each.source for each in items)},)", node, words=words)
 
     def _agree(self, sign: str, left: _Term, right: _Term) -> tuple[_Term, _Term]:
+        for each in (left, right):
+            if sign in ("<", "<=", ">", ">=") and each.type in ("text", "yes or no"):
+                raise self._wrong(each.node, f"a number is needed here, this is a {each.type}")
         wanted = left.type or right.type or "number"
         left, right = self._need(left, wanted), self._need(right, wanted)
-        if sign in ("<", "<=", ">", ">=") and wanted in ("text", "yes or no"):
-            raise self._wrong(left.node, f"a number is needed here, this is a {wanted}")
         self._possible(left, right)
         self._possible(right, left)
         return left, right
@@ -393,6 +394,8 @@ class _Writer:
 
     def _wrong(self, node: ast.expr, what: str) -> Wrong:
         start = _column(self.text, node)
+        if isinstance(node, ast.Name) and node.id.startswith(_RUNE):
+            return Wrong(f"{what}: '{self.spans[int(node.id[len(_RUNE) :])]}' (column {start})")
         piece = self.text.strip()[start - 1 : _column(self.text, node, end=True) - 1].strip()
         shown = f": '{piece[:60]}' (column {start})" if piece else f" (column {start})"
         return Wrong(f"{what}{shown}")

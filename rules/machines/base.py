@@ -190,7 +190,7 @@ class Machine(Generic[S]):
     def key(self, home: Home, event: Event) -> str:
         """What a rule watches: the home, the device, and with `same` one dose or other thing of it."""
         owner = event.device if self.rule.per == "device" else home.id
-        return f"{owner}/{str(event.data.get(self.rule.same, '-'))[:128]}" if self.rule.same else owner
+        return f"{owner}/{_part(event.data.get(self.rule.same))}" if self.rule.same else owner
 
     def make(self, home: Home, key: str, device: str) -> S:
         """A new, empty slot."""
@@ -329,3 +329,11 @@ class Machine(Generic[S]):
         if slot.alert is not None:
             slot.alert = None
             self.free(home, at)
+
+
+def _part(value: object) -> str:
+    """A data field as part of a key; what is no ordinary value falls together under one."""
+    if isinstance(value, str):
+        return value[:128] or "-"
+    ordinary = isinstance(value, int | float) and -1e15 < value < 1e15
+    return str(value) if ordinary else "-"

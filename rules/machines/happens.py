@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, TypeVar
 
 from drivers.events import Event, Millis
+from rules.decision import Action
 from rules.homes import Home
 from rules.machines.base import Act, Machine, Slot
 from rules.spans import say_span
@@ -74,5 +75,7 @@ class Happens(AtOnce[HeldBack]):
         slot = self.slot_type(key, event.device)
         slot.words = self.capture(home, event)
         says = self.alert.say(home, slot, event.at, event.data.get("value"))
+        told = any(entry[:2] == (event.at, "raise") for entry in home.recent.get((self.rule.name, key), ()))
+        action: Action = "repeat" if told else "raise"
         reason = f"came in {say_span(event.heard - event.at)} late"
-        self.desk.emit(self, home, slot, "raise", event.at, (event.id,), says, reason)
+        self.desk.emit(self, home, slot, action, event.at, (event.id,), says, reason)

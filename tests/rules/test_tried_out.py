@@ -28,5 +28,7 @@ def test_four_presses_are_three_and_one() -> None:
         at = NOON + number * MINUTE
         told += engine.observe(Event(f"p{number}", at, at, "h1", "pendant", "pendant.pressed", {}))
     told += engine.advance(NOON + 60 * MINUTE)
-    raised = [(one.at, one.because) for one in told if one.action == "raise" and one.rule == "calls-for-help-often"]
+    raised = [
+        (one.at, one.because) for one in told if one.action == "raise" and one.rule == "calls-for-help-often"
+    ]
     assert raised == [(NOON + 2 * MINUTE, ("p0", "p1", "p2"))]

@@ -1,0 +1,207 @@
+"""State is kept, timers are derived: what a restart, another book or a deaf hour may and may not change."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rules import DeviceSpec, Engine, load_book
+from rules.reload import horizon
+
+RULES = """
+rules:
+  door: {while: door.leaf is open, for: 10 min, alert: "{resident}'s door stands open"}
+  fall: {when: pendant.fall, at most once per: 5 min}
+  silent: {missing: door.heartbeat, for: 15 min}
+"""
+
+
+def reborn(engine: Engine, story) -> Engine:
+    """The engine after being killed and started again from what was stored."""
+    stored = json.loads(json.dumps(engine.snapshot()))
+    again = Engine(load_book(story.rules))
+    again.set_home(story.home)
+    again.restore(stored)
+    return again
+
+
+def test_a_deadline_that_passed_while_down_fires_with_its_own_instant(story, heard, clock) -> None:
+    """Ended at 08:05, started at noon: the door was open at ten past eight."""
+    astrid = story(RULES, late=0)
+    engine = astrid.live()
+    engine.observe(heard("08:00 f door.opened")[0])
+    told = reborn(engine, astrid).advance(clock("12:00"))
+    assert [(each.rule, each.at) for each in told] == [("door", clock("08:10"))]
+
+
+def test_what_was_told_is_not_told_again(story, heard, clock) -> None:
+    """An open alert stays open over a restart, and clears once."""
+    astrid = story(RULES, late=0)
+    engine = astrid.live()
+    engine.observe(heard("08:00 f door.opened")[0])
+    assert len(engine.advance(clock("09:00"))) == 1
+    engine = reborn(engine, astrid)
+    assert engine.advance(clock("10:00")) == []
+    assert [each.action for each in engine.observe(heard("10:30 f door.closed id=9")[0])] == ["clear"]
+
+
+def test_the_state_may_be_read_before_the_homes_are_known(story, heard, clock) -> None:
+    """Restore and set_home in either order lead to the same."""
+    astrid = story(RULES, late=0)
+    engine = astrid.live()
+    engine.observe(heard("08:00 f door.opened")[0])
+    stored = engine.snapshot()
+    again = Engine(load_book(RULES))
+    again.restore(json.loads(json.dumps(stored)))
+    again.set_home(astrid.home)
+    (told,) = again.advance(clock("09:00"))
+    assert told.says["en"] == "Astrid's door stands open"
+
+
+def test_events_that_have_not_settled_are_kept(story, heard, clock) -> None:
+    """What waits for its allowance when the gateway dies is judged after it."""
+    astrid = story(RULES)
+    engine = astrid.live()
+    engine.observe(heard("08:00 f door.opened")[0])
+    told = reborn(engine, astrid).advance(clock("09:00"))
+    assert [(each.rule, each.at) for each in told] == [("door", clock("08:10"))]
+
+
+def test_a_call_told_on_arrival_is_not_told_again_after_a_restart(story, heard, clock) -> None:
+    """The urgent lane remembers what it told."""
+    astrid = story(RULES)
+    engine = astrid.live()
+    assert len(engine.observe(heard("08:00 p pendant.fall")[0])) == 1
+    assert reborn(engine, astrid).advance(clock("09:00")) == []
+
+
+@pytest.mark.parametrize("broken", [{}, {"format": 2}, {"format": 1}, {"format": 1, "homes": 3, "rules": {}}])
+def test_an_unreadable_state_is_refused_in_a_sentence(story, broken) -> None:
+    """A snapshot of another make is a ValueError, nothing else."""
+    with pytest.raises(ValueError, match=r"snapshot|needed"):
+        story(RULES).live().restore(broken)
+
+
+def test_silence_while_we_were_deaf_is_nobodys_silence(story, heard, clock) -> None:
+    """After an hour without ears, watching begins anew."""
+    astrid = story(RULES, late=0)
+    engine = astrid.live()
+    engine.observe(heard("08:00 f door.heartbeat")[0])
+    engine = reborn(engine, astrid)
+    engine.heard_nothing(clock("09:00"))
+    assert engine.advance(clock("09:15")) == []
+    assert [each.at for each in engine.advance(clock("10:00"))] == [clock("09:15")]
+
+
+def test_a_device_taken_away_ends_what_was_said_of_it(story, clock) -> None:
+    """A sensor that was moved to another home is not silent here."""
+    rules = "rules: {r: {missing: any.heartbeat, for: 15 min, per: device}}"
+    astrid = story(rules, devices={"f": DeviceSpec("door", clock("08:00"))}, late=0)
+    engine = astrid.live()
+    assert [each.action for each in engine.advance(clock("09:00"))] == ["raise"]
+    astrid.devices = {}
+    engine.set_home(astrid.home)
+    assert [(each.action, each.reason) for each in engine.advance(clock("09:30"))] == [
+        ("clear", "the device was taken away")
+    ]
+
+
+def test_a_limit_that_is_changed_moves_the_deadline(story, heard, clock) -> None:
+    """The doctor shortens the time for a dose while it runs: the deadline is derived, so it moves."""
+    rules = "rules: {r: {when: dispenser.due, missing: dispenser.dispensed, same: dose, within: resident.dose_time}}"
+    astrid = story(rules, resident={"dose_time": "60 min"}, late=0)
+    engine = astrid.live()
+    engine.observe(heard("08:00 d dispenser.due dose=a")[0])
+    astrid.resident = {"dose_time": "30 min"}
+    engine.set_home(astrid.home)
+    assert [each.at for each in engine.advance(clock("08:45"))] == [clock("08:30")]
+
+
+# ---------------------------------------------------------------- another book
+
+
+def test_other_words_keep_the_state(story, heard, clock) -> None:
+    """A book with another sentence and urgency goes on counting where the old one was."""
+    engine = story(RULES, late=0).live()
+    engine.observe(heard("08:00 f door.opened")[0])
+    assert (
+        engine.reload(
+            load_book(RULES.replace("stands", "has stood").replace("10 min,", "10 min, urgency: high,")),
+            clock("08:05"),
+        )
+        == []
+    )
+    (told,) = engine.advance(clock("09:00"))
+    assert (told.at, told.urgency, told.says["en"]) == (
+        clock("08:10"),
+        "high",
+        "Astrid's door has stood open",
+    )
+
+
+def test_a_changed_rule_is_judged_over_its_horizon_in_silence(story, heard, clock) -> None:
+    """What is open by the new rule is raised once, saying so; the old rule's deadline is gone."""
+    engine = story(RULES, late=0).live()
+    stream = heard("08:00 f door.opened\n08:00 f door.heartbeat id=2")
+    for event in stream:
+        engine.observe(event)
+    new = load_book(RULES.replace("open, for: 10 min", "open, for: 3 min"))
+    assert horizon(engine.book, new) == 3 * 60_000
+    told = engine.reload(new, clock("08:05"), stream)
+    assert [(each.rule, each.action, each.reason, each.at) for each in told] == [
+        ("door", "raise", "by new rule", clock("08:03"))
+    ]
+    assert [each.rule for each in engine.advance(clock("08:14"))] == []
+
+
+def test_an_alert_that_holds_under_both_books_is_the_same_alert(story, heard, clock) -> None:
+    """Changing the span of a rule whose alert is open neither ends nor repeats it."""
+    engine = story(RULES, late=0).live()
+    stream = heard("08:00 f door.opened")
+    engine.observe(stream[0])
+    assert len(engine.advance(clock("08:11"))) == 1
+    assert (
+        engine.reload(
+            load_book(RULES.replace("open, for: 10 min", "open, for: 5 min")), clock("08:12"), stream
+        )
+        == []
+    )
+    assert [each.action for each in engine.observe(heard("08:13 f door.closed id=7")[0])] == ["clear"]
+
+
+def test_a_removed_rules_alerts_close_with_that_reason(story, heard, clock) -> None:
+    """Nobody answers for a rule that is no longer in force."""
+    engine = story(RULES, late=0).live()
+    engine.observe(heard("08:00 f door.opened")[0])
+    engine.advance(clock("08:11"))
+    told = engine.reload(
+        load_book("rules: {fall: {when: pendant.fall, at most once per: 5 min}}"), clock("08:12")
+    )
+    assert [(each.rule, each.action, each.reason) for each in told] == [
+        ("door", "clear", "the rule was removed")
+    ]
+
+
+def test_an_alert_the_changed_rule_does_not_uphold_is_cleared(story, heard, clock) -> None:
+    """Ten minutes were too short, an hour it is: the alert of the ten is over."""
+    engine = story(RULES, late=0).live()
+    stream = heard("08:00 f door.opened")
+    engine.observe(stream[0])
+    engine.advance(clock("08:11"))
+    told = engine.reload(
+        load_book(RULES.replace("open, for: 10 min", "open, for: 1 h")), clock("08:12"), stream
+    )
+    assert [(each.rule, each.action, each.reason) for each in told] == [
+        ("door", "clear", "the rule was changed")
+    ]
+    assert [each.at for each in engine.advance(clock("09:30"))] == [clock("09:00")]
+
+
+def test_past_calls_for_help_are_not_raised_by_a_new_rule(story, heard, clock) -> None:
+    """A new rule on falls speaks of falls to come."""
+    engine = story("rules: {x: {when: bed.left}}", late=0).live()
+    stream = heard("08:00 p pendant.fall")
+    engine.observe(stream[0])
+    assert engine.reload(load_book("rules: {fall: {when: pendant.fall}}"), clock("08:01"), stream) == []
+    assert [each.rule for each in engine.observe(heard("08:02 p pendant.fall id=5")[0])] == ["fall"]
