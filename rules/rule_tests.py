@@ -28,7 +28,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from drivers.catalogue import CATALOGUE
+from drivers.catalogue import CATALOGUE, FactSpec
 from drivers.events import DecodeError, Event, Millis, Value
 from rules.book import Book
 from rules.decision import Decision
@@ -214,8 +214,9 @@ class _Reader:
         words = text.split()
         if len(words) < 2:
             raise Wrong(f"an event is written '08:00 DEVICE KIND field=value', not {text[:60]!r}")
-        data = dict(_pair(each) for each in words[2:] if not each.startswith("heard="))
-        CATALOGUE.check(words[1], data)
+        spec = CATALOGUE.spec(words[1])
+        data = dict(_pair(each, spec) for each in words[2:] if not each.startswith("heard="))
+        spec.check(data)
         late = next((parse_span(each[6:]) for each in words[2:] if each.startswith("heard=")), 0)
         return Event(f"line-{line}", at, at + late, HOME, words[0], words[1], data)
 
@@ -269,11 +270,12 @@ class _Reader:
         return names
 
 
-def _pair(text: str) -> tuple[str, Value]:
+def _pair(text: str, spec: FactSpec) -> tuple[str, Value]:
     name, sign, value = text.partition("=")
     if not sign:
         raise Wrong(f"{text[:40]!r} is not field=value")
-    return name, _plain(value)
+    field_spec = spec.field(name)
+    return name, value if field_spec is not None and field_spec.type == "text" else _plain(value)
 
 
 def _plain(text: str) -> Any:

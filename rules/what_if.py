@@ -17,8 +17,11 @@ from rules.replay import judge
 Place: TypeAlias = tuple[str, str, str]
 """(home, rule, key)."""
 
-LONGEST_MOVE: Millis = 24 * 3_600_000
+LONGEST_MOVE: Millis = 12 * 3_600_000
 """An alert that comes further off than this is another alert, not the same one moved."""
+
+MOST_PAIRS = 200_000
+"""Alerts of one key beyond this many pairs are told as gone and new; such a rule has other troubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +150,28 @@ def _match(old: list[Decision], new: list[Decision], difference: Difference) -> 
     difference.same += len(both)
     left = [each for each in old if each.at not in both]
     right = [each for each in new if each.at not in both]
-    while left and right:
-        first, second = left[0], right[0]
-        if abs(first.at - second.at) <= LONGEST_MOVE:
-            difference.moved.append(Moved(left.pop(0), right.pop(0)))
-        elif first.at < second.at:
-            difference.gone.append(left.pop(0))
-        else:
-            difference.new.append(right.pop(0))
+    for before, after in _nearest(left, right):
+        difference.moved.append(Moved(before, after))
+        left.remove(before)
+        right.remove(after)
     difference.gone += left
     difference.new += right
+
+
+def _nearest(left: list[Decision], right: list[Decision]) -> list[tuple[Decision, Decision]]:
+    """Pairs of alerts no further apart than the longest move, the nearest first, each alert in one pair."""
+    if len(left) * len(right) > MOST_PAIRS:
+        left, right = left[: MOST_PAIRS // len(right)], right
+    close = [
+        (abs(one.at - other.at), number, place)
+        for number, one in enumerate(left)
+        for place, other in enumerate(right)
+        if abs(one.at - other.at) <= LONGEST_MOVE
+    ]
+    pairs, used_left, used_right = [], set(), set()
+    for _, number, place in sorted(close):
+        if number not in used_left and place not in used_right:
+            used_left.add(number)
+            used_right.add(place)
+            pairs.append((left[number], right[place]))
+    return pairs
