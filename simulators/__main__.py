@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import logging
 import os
+import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +23,9 @@ from simulators.scenario.text import ScenarioError
 from simulators.world import ClockError, World, read_clock, starting_at
 
 OK, REFUSED = 0, 2
+REPLAY = "replay"
+NAMED_TOWN = r"town-(\d{1,4})-(\d{1,9})"
+"""A town by name: so many homes, from this seed, three of them with Bluetooth pendants and one with a nurse call."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,8 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and do it; the answer is the exit code."""
     args = parser().parse_args(argv)
     try:
-        scenario = load(args.scenario)
-        return run(args, scenario)
+        if args.scenario == REPLAY:
+            return replay(args)
+        return run(args, town_asked_for(args) or load(args.scenario))
     except ScenarioError as wrong:
         sys.stderr.write("".join(f"{args.scenario}: {one}\n" for one in wrong.problems))
     except (Refused, ClockError) as wrong:
@@ -59,10 +65,24 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     one.add_argument(
-        "scenario", help="a shipped scenario (demo_day) or a YAML file; see simulators/README.md"
+        "scenario",
+        help="a shipped scenario (demo_day), a YAML file, town or replay; see simulators/README.md",
+    )
+    one.add_argument("journal", nargs="?", help="for replay: events as JSON lines, .gz or not")
+    one.add_argument("--homes", help="for town: how many, up to 1000; default 20")
+    one.add_argument("--seed", help="for town: another seed, another town; default 1")
+    one.add_argument("--ble", help="for town: homes with a Bluetooth pendant on the virtual radio; default 0")
+    one.add_argument("--serial", help="for town: homes with a nurse-call line; default 0")
+    one.add_argument("--homes-per-gateway", help="for town: default all on one gateway")
+    one.add_argument(
+        "--registry", help="for town and replay: write the registry file here, and stop if no broker is named"
     )
     one.add_argument("--data", help="data folder: keys, serial ports, where we are [TRYGGHUB_DATA]")
     one.add_argument("--broker", help="mqtt://user:password@host:port for the devices [TRYGGHUB_BROKER]")
+    one.add_argument(
+        "--bridges",
+        help="login of makers' own bridges (Zigbee, Nuki …), if not the devices' [TRYGGHUB_BRIDGES]",
+    )
     one.add_argument(
         "--ble-port", help="port on 127.0.0.1 of the virtual radio; 0 picks one [TRYGGHUB_BLE_PORT]"
     )
@@ -98,6 +118,8 @@ def run(args: argparse.Namespace, scenario: Scenario) -> int:
         away = [one for one in troubles(scenario, first, args.day) if one.do == "cut_off"]
         for number, beat in enumerate(day_plan(scenario, first, args.day)):
             print_line(dry_line(number, beat, heard(beat, away)))
+    elif args.registry and not said(args, "broker"):
+        sys.stdout.write(f"{args.registry}: {len(scenario.homes)} homes, {len(scenario.devices)} devices\n")
     elif args.expect:
         for one in expected(scenario, first):
             print_line({"rule": one.rule, "home": one.home, "since": iso(one.since), "until": iso(one.until)})
@@ -108,23 +130,31 @@ def run(args: argparse.Namespace, scenario: Scenario) -> int:
 
 def live(args: argparse.Namespace, scenario: Scenario, first: date) -> int:
     """Play until SIGTERM or SIGINT."""
-    from simulators.play.stage import StageError, play
+    from simulators.play.stage import play
+    from simulators.town.playing import play_town
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     data = Path(said(args, "data") or "trygghub-data")
     clock = world(said(args, "speed"), scenario, first)
+    playing = (play_town if is_town(args) else play)(
+        scenario,
+        first,
+        clock,
+        data,
+        broker=said(args, "broker"),
+        ble_port=port(said(args, "ble_port")),
+        bridges=said(args, "bridges"),
+    )
+    return until_told(playing)
 
-    async def until_told() -> int:
-        task = asyncio.create_task(
-            play(
-                scenario,
-                first,
-                clock,
-                data,
-                broker=said(args, "broker"),
-                ble_port=port(said(args, "ble_port")),
-            )
-        )
+
+def until_told(playing: Coroutine[None, None, None]) -> int:
+    """Run until it ends by itself, or SIGTERM or SIGINT."""
+    from simulators.play.stage import StageError
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+
+    async def run_it() -> int:
+        task = asyncio.create_task(playing)
         for one in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(one, task.cancel)
         try:
@@ -135,7 +165,80 @@ def live(args: argparse.Namespace, scenario: Scenario, first: date) -> int:
             raise Refused(str(wrong)) from None
         return OK
 
-    return asyncio.run(until_told())
+    return asyncio.run(run_it())
+
+
+# ---------------------------------------------------------------- towns and recorded journals
+
+
+def is_town(args: argparse.Namespace) -> bool:
+    """`town`, or `town-HOMES-SEED` where only a name can be given."""
+    return args.scenario == "town" or re.fullmatch(NAMED_TOWN, args.scenario) is not None
+
+
+def town_asked_for(args: argparse.Namespace) -> Scenario | None:
+    """The town that was asked for, its registry file written where one is wanted; None for other scenarios."""
+    from simulators.town.homes import MOST_HOMES, Order, town
+    from simulators.town.registry import registry
+
+    if not is_town(args):
+        return None
+    if named := re.fullmatch(NAMED_TOWN, args.scenario):
+        homes, seed, ble, serial = int(named[1]), int(named[2]), 3, 1
+    else:
+        homes, seed = number(args, "homes", 20, MOST_HOMES), number(args, "seed", 1, 2**31)
+        ble, serial = number(args, "ble", 0, 20), number(args, "serial", 0, 20)
+    if not 1 <= homes <= MOST_HOMES:
+        raise Refused(f"a town has 1 to {MOST_HOMES} homes, not {homes}")
+    order = Order(homes, seed, min(ble, homes), min(serial, homes))
+    scenario = town(order)
+    if not (args.registry or args.describe):
+        return scenario
+    path = Path(
+        args.registry or Path(said(args, "data") or "trygghub-data") / "simulators" / f"{order.name}.yaml"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(registry(scenario, number(args, "homes_per_gateway", 0, MOST_HOMES)), encoding="utf-8")
+    return dataclasses.replace(scenario, registry=path)
+
+
+def number(args: argparse.Namespace, name: str, default: int, most: int) -> int:
+    """A whole number behind a flag."""
+    text = getattr(args, name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) > most:
+        raise Refused(f"--{name.replace('_', '-')} is a whole number up to {most}, not {text!r:.40}")
+    return int(text)
+
+
+def replay(args: argparse.Namespace) -> int:
+    """Play a recorded journal again."""
+    from simulators.recorded.journal import Recorded, RecordedError
+    from simulators.recorded.playing import play_recorded
+    from simulators.recorded.registry import registry_of
+
+    if not args.journal:
+        raise Refused("name the journal: trygghub simulate replay JOURNAL.jsonl")
+    try:
+        recorded = Recorded(Path(args.journal))
+        if args.registry:
+            Path(args.registry).write_text(registry_of(recorded), encoding="utf-8")
+        broker = said(args, "broker")
+        if args.check or not broker:
+            sys.stdout.write(f"{args.journal}: {recorded.summary()}\n")
+            return OK
+        clock = read_clock(os.environ.get("TRYGGHUB_CLOCK", ""))
+        return until_told(play_recorded(recorded, broker, clock, pace(said(args, "speed"), clock)))
+    except RecordedError as wrong:
+        raise Refused(str(wrong)) from None
+
+
+def pace(text: str, clock: World) -> float:
+    """How many times faster than recorded: as said, else as fast as the world's clock runs."""
+    if not text:
+        return clock.speed
+    return world_speed(text)
 
 
 # ---------------------------------------------------------------- reading the command line
@@ -165,13 +268,18 @@ def world(text: str, scenario: Scenario, first: date) -> World:
     handed = os.environ.get("TRYGGHUB_CLOCK", "")
     if handed or not text:
         return read_clock(handed)
+    return starting_at(day_begin(scenario, first), world_speed(text))
+
+
+def world_speed(text: str) -> float:
+    """How many times faster than real."""
     try:
         speed = float(text)
     except ValueError:
         raise Refused(f"--speed is a number like 60, not {text!r:.40}") from None
     if not 0 < speed <= 1000:
         raise Refused(f"--speed lies above 0 and at most 1000, not {speed:g}")
-    return starting_at(day_begin(scenario, first), speed)
+    return speed
 
 
 def port(text: str) -> int | None:

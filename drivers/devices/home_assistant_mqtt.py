@@ -132,7 +132,8 @@ def _binary(entity: Entity, value: str, said: Said) -> Iterator[Fact]:
     if value not in words:
         raise DecodeError(f"{entity.name} says {' or '.join(words)}, not {value!r:.80}")
     is_on, kind = words[value], entity.device_class
-    if not said.is_news(entity, is_on) and kind not in ("motion", "moving"):
+    # With `off_delay` announced, a sensor says only "on", and each time anew; otherwise a repetition is no news.
+    if not said.is_news(entity, is_on) and "off_delay" not in entity.config:
         return
     if kind in BECAME:
         yield Fact(BECAME[kind][is_on])

@@ -136,7 +136,8 @@ _ABBREVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "atype": "automation_type", "avty": "availability", "avty_mode": "availability_mode",
         "avty_t": "availability_topic", "avty_tpl": "availability_template", "cmd_t": "command_topic",
         "cmd_tpl": "command_template", "cmps": "components", "cod_form": "code_format", "dev": "device",
-        "dev_cla": "device_class", "evt_typ": "event_types", "o": "origin", "obj_id": "object_id", "p": "platform",
+        "dev_cla": "device_class", "evt_typ": "event_types", "o": "origin", "obj_id": "object_id",
+        "off_dly": "off_delay", "p": "platform",
         "pl": "payload", "pl_avail": "payload_available", "pl_lock": "payload_lock",
         "pl_not_avail": "payload_not_available", "pl_off": "payload_off", "pl_on": "payload_on",
         "pl_unlk": "payload_unlock", "stat_jam": "state_jammed", "stat_locked": "state_locked",
@@ -153,7 +154,7 @@ _OF_DEVICE: Final[Mapping[str, str]] = MappingProxyType(
 
 _KEPT: Final = frozenset(
     "availability availability_mode availability_template availability_topic code_format command_template"  # noqa: SIM905
-    " command_topic device_class event_types name object_id payload payload_available payload_lock"
+    " command_topic device_class event_types name object_id off_delay payload payload_available payload_lock"
     " payload_not_available payload_off payload_on payload_unlock state_jammed state_locked state_locking state_topic"
     " state_unlocked state_unlocking subtype topic type unit_of_measurement value_template".split()
 )

@@ -69,7 +69,14 @@ BOLT: Final[Mapping[str, str]] = MappingProxyType(
 EMERGENCY: Final = frozenset({"emergency", "panic", "sos", "alarm"})
 
 PRESS: Final[Mapping[str, str]] = MappingProxyType(
-    {"single": "short", "short": "short", "double": "double", "triple": "triple", "long": "long", "hold": "long"}
+    {
+        "single": "short",
+        "short": "short",
+        "double": "double",
+        "triple": "triple",
+        "long": "long",
+        "hold": "long",
+    }
 )
 
 NO_PRESS: Final = re.compile(r"(.*_)?(release|released|stop|arm_.*|disarm|exit_delay|rotate_.*)")

@@ -71,7 +71,9 @@ class Line:
             password=unquote(self._parts.password) if self._parts.password else None,
             identifier=self._client_id,
             keepalive=15,
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # an alarm does not wait for company
+            socket_options=[
+                (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ],  # an alarm does not wait for company
             timeout=5,
             logger=_quiet,
         )

@@ -52,7 +52,7 @@ class AnnouncedDevice:
     @property
     def base(self) -> str:
         """The branch of topics its maker gave it."""
-        return f"sim/{self.name}"
+        return f"{PREFIX}/sim/{self.name}"
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class MqttHome:
         self.natives: dict[str, Native] = {}
         self.locks: dict[str, Lock] = {}
         for device in home.devices.values():
-            if device.kind.wire == "mqtt":
+            if device.kind.wire == "mqtt" and device.family == "native":
                 self._install(device, world, boot)
 
     def say(self, beat: Beat) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from simulators.play.conductor import Conductor
 from simulators.play.mqtt_units import MqttHome
 from simulators.play.unit import Unit
-from simulators.scenario.model import Device, Scenario
+from simulators.scenario.model import Beat, Device, Scenario
 from simulators.world import World
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,16 @@ class StageError(Exception):
 
 
 async def play(
-    scenario: Scenario, first: date, world: World, data: Path, *, broker: str, ble_port: int | None
+    scenario: Scenario,
+    first: date,
+    world: World,
+    data: Path,
+    *,
+    broker: str,
+    ble_port: int | None,
+    bridges: str = "",
 ) -> None:
-    """Play until cancelled. Raises StageError."""
+    """Play until cancelled. bridges: the broker of makers' own bridges, if not `broker`. Raises StageError."""
     wires = {device.kind.wire for device in scenario.devices.values()}
     if "mqtt" in wires and not broker:
         raise StageError(
@@ -37,10 +44,12 @@ async def play(
     conductor = Conductor(scenario, first, world, units, data / "simulators" / f"{scenario.name}.json")
     if "mqtt" in wires:
         _mqtt(scenario, broker, world, conductor.trouble, units)
+        _foreign(scenario, bridges or broker, world, units)
     if "ble" in wires:
-        await _ble(scenario, ble_port or 0, world, data, units)
+        await put_on_air(scenario, ble_port or 0, world, data, units)
     if "serial" in wires:
-        _serial(scenario, data, units)
+        plug_in(scenario, data, units)
+    units.update((one.id, _ItselfUnit()) for one in _on("itself", scenario))
     async with asyncio.TaskGroup() as tasks:
         for unit in {id(one): one for one in units.values()}.values():
             tasks.create_task(unit.run())
@@ -62,7 +71,30 @@ def _mqtt(
         units.update(dict.fromkeys(connected.natives, connected))
 
 
-async def _ble(scenario: Scenario, port: int, world: World, data: Path, units: dict[str, Unit]) -> None:
+def _foreign(scenario: Scenario, broker: str, world: World, units: dict[str, Unit]) -> None:
+    from simulators.play.foreign_units import ForeignUnit, is_foreign  # noqa: PLC0415
+
+    for home in scenario.homes.values():
+        there = [one.id for one in home.devices.values() if is_foreign(one)]
+        if there:
+            units.update(dict.fromkeys(there, ForeignUnit(home, broker, f"{world.now():x}")))
+
+
+class _ItselfUnit:
+    """A gateway in a scenario: the real one tells of itself, so nobody speaks for it."""
+
+    def say(self, beat: Beat) -> None:
+        """Nothing."""
+
+    def silence(self, device: str, *, over: bool) -> None:
+        """Nothing."""
+
+    async def run(self) -> None:
+        """Nothing."""
+
+
+async def put_on_air(scenario: Scenario, port: int, world: World, data: Path, units: dict[str, Unit]) -> None:
+    """Open the virtual radio, with the scenario's Bluetooth devices on it. Raises StageError."""
     # bumble is large; a scenario without Bluetooth does without it.
     from simulators.play.ble_units import KeyMissing, ble_unit  # noqa: PLC0415
     from simulators.radio import Ether, RadioHub  # noqa: PLC0415
@@ -77,7 +109,8 @@ async def _ble(scenario: Scenario, port: int, world: World, data: Path, units: d
     log.info("the virtual radio is open to everybody at %s", hub.address)
 
 
-def _serial(scenario: Scenario, data: Path, units: dict[str, Unit]) -> None:
+def plug_in(scenario: Scenario, data: Path, units: dict[str, Unit]) -> None:
+    """Make the scenario's serial units ready to be plugged in."""
     from simulators.play.serial_units import NurseCallUnit  # noqa: PLC0415
 
     for device in _on("serial", scenario):

@@ -119,13 +119,15 @@ class Trouble:
 
 def troubles(scenario: Scenario, first: date, number: int = 1) -> list[Trouble]:
     """The lasting incidents of one day, for devices that answer commands."""
+    lasting = [one for one in scenario.incidents if one.day in (None, number) and one.lasting is not None]
+    return [trouble_of(one, scenario, first, number) for one in lasting]
+
+
+def trouble_of(one: Incident, scenario: Scenario, first: date, number: int) -> Trouble:
+    """When an incident begins and ends on a day."""
     on = first + timedelta(days=number - 1)
-    found = []
-    for one in scenario.incidents:
-        if one.day in (None, number) and one.lasting is not None:
-            since = _clock_of(on, scenario.start, scenario.homes[one.home].zone)(one.at)
-            found.append(Trouble(one.device, one.do, since, since + round(one.lasting * 1000)))
-    return found
+    since = _clock_of(on, scenario.start, scenario.homes[one.home].zone)(one.at)
+    return Trouble(one.device, one.do, since, since + round((one.lasting or 0) * 1000))
 
 
 # ---------------------------------------------------------------- incidents

@@ -193,7 +193,7 @@ def test_a_lock_is_done_when_its_bolt_has_arrived() -> None:
     lock = AnnouncedDevice("lock", "front")
     home = Home(lock)
     outgoing = DEVICE.encode(Command("c-1", "unlock", {}, NOW), home.unit)
-    assert (outgoing.channel, outgoing.payload) == ("sim/front/set", b"UNLOCK")
+    assert (outgoing.channel, outgoing.payload) == ("homeassistant/sim/front/set", b"UNLOCK")
     assert home.hear(*lock.hear(outgoing.channel, outgoing.payload)) == [
         "lock.unknown", "lock.battery", "lock.unlocked", "result done"]  # fmt: skip
     lock.jam = True
@@ -257,9 +257,9 @@ async def test_the_link_routes_an_adopted_devices_topics(broker: Any) -> None:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     assert {(one.address, one.channel) for one in first} == {
-        ("homeassistant/front", "sim/front/status"),
-        ("homeassistant/back", "sim/front/status"),
-        ("homeassistant/front", "sim/front/state"),
+        ("homeassistant/front", "homeassistant/sim/front/status"),
+        ("homeassistant/back", "homeassistant/sim/front/status"),
+        ("homeassistant/front", "homeassistant/sim/front/state"),
     }
 
 
@@ -271,5 +271,5 @@ def test_an_adopted_device_survives_the_registry_file() -> None:
     settings = adopted(AnnouncedDevice("motion", "hall"))
     again = json.loads(json.dumps(yaml.safe_load(yaml.safe_dump(settings))))
     unit = Unit("homeassistant/hall", settings=again)
-    frame = Frame("mqtt", unit.address, b'{"motion": true}', NOW, "sim/hall/state")
+    frame = Frame("mqtt", unit.address, b'{"motion": true}', NOW, "homeassistant/sim/hall/state")
     assert [one.kind for one in DEVICE.decode(frame, unit) if isinstance(one, Fact)] == ["room.motion"]

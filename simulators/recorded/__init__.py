@@ -1,0 +1,1 @@
+"""Recorded journals played again: what devices once said, said once more over the wires of native devices."""

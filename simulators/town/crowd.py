@@ -1,0 +1,147 @@
+"""Many homes' MQTT devices on a few connections: native devices, and makers' bridges beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from simulators.mqtt.lock import MOTOR, Lock
+from simulators.mqtt.native import REPEAT_AFTER, Native
+from simulators.mqtt.trunk import Trunk
+from simulators.mqtt_devices.said import Said
+from simulators.play.foreign_units import ForeignHome, is_foreign
+from simulators.scenario.model import Beat, Device, Home
+from simulators.world import World
+
+HOMES_ON_A_TRUNK = 100
+SWEEP_EVERY = 1.0
+"""Real seconds between two looks for events that were not acknowledged."""
+PATIENT = 15.0
+"""Real seconds until a repetition while the hub is behind; repeating sooner would put it further behind."""
+BEHIND = 200
+"""Unacknowledged events of one connection from which on the hub is behind."""
+
+Troubles = Callable[[str], frozenset[str]]
+
+
+class NativeCrowd:
+    """The native devices of some homes behind one connection. boot: makes this run's event ids its own."""
+
+    def __init__(
+        self, homes: Iterable[Home], broker: str, name: str, world: World, boot: str, troubles: Troubles
+    ) -> None:
+        listed = list(homes)
+        topics = [
+            (f"homes/{home.id}/devices/+/{part}", qos)
+            for home in listed
+            for part, qos in (("ack", 0), ("command", 1))
+        ]
+        self.trunk = Trunk(broker, f"crowd-{name}-{boot}", topics, self._heard, self.wake)
+        self.natives: dict[str, Native] = {}
+        self.locks: dict[str, Lock] = {}
+        for home in listed:
+            for device in home.devices.values():
+                if device.kind.wire == "mqtt" and not is_foreign(device):
+                    self._install(device, world, boot, troubles)
+
+    def say(self, beat: Beat) -> None:
+        """Hand a beat to its device; it goes out at once."""
+        (self.locks.get(beat.device) or self.natives[beat.device]).say(beat)
+        self._send(self.natives[beat.device], REPEAT_AFTER)
+
+    def silence(self, device: str, *, over: bool) -> None:
+        """Take a device's power, or give it back; what it could not deliver it delivers then."""
+        self.natives[device].muted = not over
+
+    async def run(self) -> None:
+        """The connection, and repetitions."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.trunk.run())
+            tasks.create_task(self._sweep())
+
+    @property
+    def waiting(self) -> int:
+        """Events that the hub has not acknowledged yet."""
+        return sum(len(one.waiting) for one in self.natives.values())
+
+    @property
+    def acknowledged(self) -> int:
+        """Events that it has."""
+        return sum(one.acknowledged for one in self.natives.values())
+
+    def wake(self) -> None:
+        """The connection is back: everything unacknowledged is sent again."""
+        for native in self.natives.values():
+            native.wake()
+            self._send(native, REPEAT_AFTER)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            late = [one for one in self.natives.values() if one.waiting]
+            after = PATIENT if sum(len(one.waiting) for one in late) > BEHIND else REPEAT_AFTER
+            for native in late:
+                self._send(native, after)
+
+    def _send(self, native: Native, after: float) -> None:
+        """Send what is new, and what was sent so many seconds ago and not acknowledged."""
+        if native.muted:
+            return
+        now = asyncio.get_running_loop().time()
+        for one in tuple(native.waiting.values()):
+            if now - one.sent >= after and self.trunk.say(f"{native.root}/event", one.payload):
+                one.sent = now
+
+    async def _publish(self, topic: str, payload: bytes) -> bool:
+        return self.trunk.say(topic, payload)
+
+    def _install(self, device: Device, world: World, boot: str, troubles: Troubles) -> None:
+        native = Native(device.home, device.id, self._publish, boot)
+        if device.type == "lock":
+            motor = device.settings.get("motor", MOTOR)
+            lock = Lock(world, lambda: troubles(device.id), motor, native=native)
+            native.answering = lock
+            self.locks[device.id] = lock
+        self.natives[device.id] = native
+
+    def _heard(self, topic: str, payload: bytes) -> None:
+        parts = topic.split("/")
+        if len(parts) == 5 and (native := self.natives.get(parts[3])):
+            native.heard(parts[4], payload)
+            if parts[4] == "command":
+                self._send(native, REPEAT_AFTER)
+
+
+class ForeignCrowd:
+    """Devices of other makers of some homes behind one connection; best effort, as their protocols are."""
+
+    def __init__(self, homes: Iterable[Home], broker: str, name: str, boot: str) -> None:
+        devices = [one for home in homes for one in home.devices.values() if is_foreign(one)]
+        self.home = ForeignHome(devices)
+        self._listening = {topic: stand for stand in self.home.stands.values() for topic in stand.topics}
+        topics = [(topic, 1) for topic in self._listening]
+        self.trunk = Trunk(broker, f"bridges-{name}-{boot}", topics, self._heard, self._up)
+
+    def say(self, beat: Beat) -> None:
+        """Publish what a beat sounds like; while the broker is away it is lost."""
+        self._publish(self.home.say(beat))
+
+    def silence(self, device: str, *, over: bool) -> None:
+        """Take a device's power, or give it back."""
+        (self.home.muted.discard if over else self.home.muted.add)(device)
+
+    async def run(self) -> None:
+        """The connection."""
+        await self.trunk.run()
+
+    def _up(self) -> None:
+        self._publish(self.home.start())
+
+    def _heard(self, topic: str, payload: bytes) -> None:
+        stand = self._listening.get(topic)
+        if stand is not None and stand.device.id not in self.home.muted:
+            self._publish(stand.hear(topic, payload))
+
+    def _publish(self, messages: Iterable[Said]) -> None:
+        for one in messages:
+            self.trunk.say(one.topic, one.payload, retain=one.retain)
