@@ -73,9 +73,9 @@ class Database:
 
     async def _homes(self) -> list[HomeSpec]:
         from hub.hindsight.past import homes_of
-        from hub.store.engine import open_store
+        from hub.store.engine import open_existing
 
-        store = await open_store(self.url, "centre")
+        store = await open_existing(self.url, "centre")
         try:
             async with store.reading() as session:
                 return await homes_of(session)
@@ -86,9 +86,9 @@ class Database:
         from sqlmodel import func, select
 
         from hub.store.centre_tables import Entry
-        from hub.store.engine import open_store
+        from hub.store.engine import open_existing
 
-        store = await open_store(self.url, "centre")
+        store = await open_existing(self.url, "centre")
         try:
             async with store.reading() as session:
                 found = await session.exec(select(func.max(Entry.heard)).where(Entry.type == "event"))
@@ -98,9 +98,9 @@ class Database:
 
     async def _events(self, homes: Sequence[str], since: Millis) -> list[Event]:
         from hub.hindsight.past import events_of
-        from hub.store.engine import open_store
+        from hub.store.engine import open_existing
 
-        store = await open_store(self.url, "centre")
+        store = await open_existing(self.url, "centre")
         try:
             async with store.reading() as session:
                 return await events_of(session, homes, since=since)
@@ -110,9 +110,9 @@ class Database:
     async def explain(self, number: int, language: str) -> Sequence[str]:
         """The sentences on one stored alert."""
         from hub.hindsight.questions import UnknownAlertError, explain_alert
-        from hub.store.engine import open_store
+        from hub.store.engine import open_existing
 
-        store = await open_store(self.url, "centre")
+        store = await open_existing(self.url, "centre")
         try:
             async with store.reading() as session:
                 return (await explain_alert(session, number)).sentences[language]  # type: ignore[index]
