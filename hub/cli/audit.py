@@ -54,9 +54,9 @@ async def _verify(settings: StoreSettings, expected: str | None) -> tuple[Verdic
 
     from hub.centre import audit
     from hub.store.centre_tables import Audit
-    from hub.store.engine import open_store
+    from hub.store.engine import open_existing
 
-    store = await open_store(settings.database_url, "centre")
+    store = await open_existing(settings.database_url, "centre")
     try:
         async with store.reading() as session:
             verdict = await audit.verify(session)

@@ -107,9 +107,9 @@ def _export(args: argparse.Namespace) -> int:
 
 async def _written(settings: StoreSettings) -> str:
     from hub.registry.exporting import as_yaml, export
-    from hub.store.engine import open_store
+    from hub.store.engine import open_existing
 
-    store = await open_store(settings.database_url, "centre")
+    store = await open_existing(settings.database_url, "centre")
     try:
         async with store.reading() as session:
             return as_yaml(await export(session))

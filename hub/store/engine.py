@@ -109,6 +109,19 @@ async def open_store(url: str, which: Which) -> Store:
     return store
 
 
+async def open_existing(url: str, which: Which) -> Store:
+    """Open a database that must be there already: a question to a wrong folder is not answered "nothing is wrong".
+
+    Raises StoreError as open_store does, and when there is no such file.
+    """
+    target = _url(url)
+    if target.get_backend_name() == "sqlite" and not await asyncio.to_thread(
+        Path(str(target.database)).exists
+    ):
+        raise StoreError(f"there is no database {target.database}; name the right --data or --database")
+    return await open_store(url, which)
+
+
 def _url(text: str) -> URL:
     try:
         url = make_url(text)

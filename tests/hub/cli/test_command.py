@@ -11,6 +11,7 @@ import hub.cli
 from hub.cli import __main__ as command
 from hub.cli.outcome import Refused
 from hub.log import hide, mask
+from hub.supervisor.folder import DataFolder, Memory
 
 
 def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,3 +84,27 @@ def test_a_password_in_a_url_never_reaches_a_log(text: str) -> None:
     line = mask(logging.getLogger(), "info", {"event": text, "count": 1})
     assert "hunter2" not in str(line)
     assert line["count"] == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["audit verify", "sign-in-link eva", "registry export", "rules why-not fall h1"]
+)
+def test_a_question_to_a_wrong_folder_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, line: str
+) -> None:
+    """An empty database made on the spot would answer that nothing is wrong."""
+    assert command.main([*line.split(), "--data", str(tmp_path / "elsewhere")]) == 2
+    assert "there is no database" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_sign_in_link_leads_to_the_port_of_the_last_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The dashboard of a data folder keeps its port, and a new link leads there."""
+    registry = Path(hub.cli.__file__).parents[2] / "simulators" / "scenarios" / "demo_registry.yaml"
+    assert command.main(["registry", "import", str(registry), "--data", str(tmp_path)]) == 0
+    for port, web in ((8420, {}), (8777, {"web": 8777})):
+        DataFolder(tmp_path).remember(Memory(gateway="gw1", demo=False, registry="", ports=web))
+        assert command.main(["sign-in-link", "eva", "--data", str(tmp_path)]) == 0
+        assert f"http://127.0.0.1:{port}/nb/sign-in?token=" in capsys.readouterr().out
