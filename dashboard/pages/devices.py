@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -48,7 +49,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """Something heard from a sender nobody knows; it belongs to no home."""
+    """Something heard that nobody could read, or from a sender nobody knows."""
 
     at: Moment
     gateway: str
@@ -68,7 +69,7 @@ async def devices(request: Request, lang: Lang, person: Person, web: Here, only:
         known = await names(session, homes=homes)
         rows = await _devices(session, around, known, lang)
         boxes = await _boxes(session, {home.gateway for home in homes.values() if home.gateway}, around, lang)
-        strange = await _strange(session, {box.id for box in boxes}, around, lang)
+        strange = await _strange(session, {box.id for box in boxes}, homes, around, lang)
     silent = sum(device.unknown for device, _ in rows)
     shown = [row for row in rows if row[0].unknown or only != "silent"]
     return page(
@@ -136,13 +137,16 @@ def _unknown(heard: Millis | None, now: Millis, allowed: Millis) -> bool:
     return heard is None or now - heard > allowed
 
 
-async def _strange(session: AsyncSession, gateways: set[str], around: Frame, lang: Language) -> list[Strange]:
+async def _strange(
+    session: AsyncSession, gateways: set[str], homes: Collection[str], around: Frame, lang: Language
+) -> list[Strange]:
+    """What nobody could read: from unknown senders, and from devices of homes that this person may see."""
     query = (
         select(Entry)
         .where(
             col(Entry.gateway).in_(gateways),
             col(Entry.type).in_(("unknown", "unreadable")),
-            col(Entry.home) == "",
+            col(Entry.home).in_(("", *homes)),
         )
         .order_by(col(Entry.seq).desc())
         .limit(MOST_STRANGE)

@@ -148,6 +148,8 @@ async def _not_too_often(session: AsyncSession, wish: Wish, actor: Actor, since:
     opened = select(CommandRow.id).where(
         CommandRow.asked_by == actor.staff,
         col(CommandRow.name).in_(DOOR_OPENING),
+        CommandRow.status
+        != "refused",  # nothing moved, for certain; after `failed` or `expired` the door may be open
         CommandRow.asked > since,
     )
     if len((await session.exec(opened)).all()) >= MOST_DOORS:
@@ -222,10 +224,15 @@ async def _expire(store: Store, command: str, now: Millis) -> None:
 
 
 async def settle(session: AsyncSession, gateway: str, body: Mapping[str, Any], now: Millis) -> None:
-    """Write down a gateway's result. One that comes after the expiry is still shown to who asked."""
+    """Write down a gateway's result. One that comes after the expiry is still shown to who asked.
+
+    `failed` may mean that nobody knows; what the device says of it later corrects it.
+    """
     row = await session.get(CommandRow, str(body.get("command", "")))
     outcome = body.get("outcome")
-    if row is None or row.gateway != gateway or outcome not in OUTCOMES or row.status in OUTCOMES:
+    if row is None or row.gateway != gateway or outcome not in OUTCOMES:
+        return
+    if row.status in {"done", "refused", outcome}:
         return
     row.status, row.settled = str(outcome), _when(body, now)
     row.answer = str(body.get("reason") or "")[:500]

@@ -312,6 +312,8 @@ def _unread_line(
         "link": frame.link,
         "address": frame.address[:200],
         "channel": frame.channel[:200],
+        "home": device.home if device else "",
+        "device": device.id if device else "",
         "hex": frame.payload[: journal.KEPT_BYTES].hex(),
         "size": len(frame.payload),
         "error": why[:500].encode("utf-8", "replace").decode(),

@@ -43,14 +43,16 @@ def settle(db: sqlite3.Connection, outcome: Outcome, now: Millis) -> Appended | 
     A device may answer after we gave up on it: then what it says corrects what we said, in a line of its own.
     None when there is nothing new, or when nobody here asked for this command.
     """
-    known = db.execute("SELECT status FROM received_command WHERE id = ?", (outcome.command,)).fetchone()
+    query = "SELECT status, home, device FROM received_command WHERE id = ?"
+    known = db.execute(query, (outcome.command,)).fetchone()
     if known is None or known[0] not in {"under_way", "failed"} or known[0] == outcome.outcome:
         return None
+    status, home, device = known
     db.execute(
         "UPDATE received_command SET status = ?, settled = ?, answer = ? WHERE id = ?",
         (outcome.outcome, now, outcome.reason, outcome.command),
     )
-    return append(db, _line(outcome, now, late=known[0] == "failed"))
+    return append(db, _line(outcome, home, device, now, late=status == "failed"))
 
 
 def outcome_of(result: Result) -> Outcome:
@@ -67,9 +69,25 @@ def cut_off(db: sqlite3.Connection, now: Millis) -> Sequence[Appended]:
     return [line for line in settled if line is not None]
 
 
-def _line(outcome: Outcome, now: Millis, *, late: bool) -> Line:
+def _line(outcome: Outcome, home: str, device: str, now: Millis, *, late: bool) -> Line:
     """On the wire an order that came too late was refused; the reason says why."""
     said = "refused" if outcome.outcome == "expired" else outcome.outcome
-    body = {"command": outcome.command, "outcome": said, "reason": outcome.reason, "at": iso(now)}
+    body = {
+        "command": outcome.command,
+        "outcome": said,
+        "reason": outcome.reason,
+        "home": home,
+        "device": device,
+        "at": iso(now),
+    }
     once = f"result:{outcome.command}" + (":late" if late else "")
-    return Line(type="result", lane="care", body=orjson.dumps(body), at=now, heard=now, once=once)
+    return Line(
+        type="result",
+        lane="care",
+        body=orjson.dumps(body),
+        at=now,
+        heard=now,
+        once=once,
+        home=home,
+        device=device,
+    )

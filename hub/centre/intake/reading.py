@@ -128,7 +128,8 @@ def read_entry(number: int, type_: str, body: Mapping[str, Any]) -> Read:
         if type_ == "decision":
             judged = read_decision(body)
             return Read(number, type_, body, judged.home, judged.device, judged.at, judged=judged)
-        return Read(number, type_, body, at=_time(body, "at"), heard=_time(body, "heard"))
+        home, device = _known(body, "home"), _known(body, "device")
+        return Read(number, type_, body, home, device, at=_time(body, "at"), heard=_time(body, "heard"))
     except (DecodeError, DecisionError, TimeError) as wrong:
         return _unreadable(number, {"type": type_, "body": dict(body)}, str(wrong))
 
@@ -159,6 +160,11 @@ def _id_text(body: Mapping[str, Any]) -> str:
             f"id of an event is 1 to {LONGEST_EVENT_ID} printable characters, not {value!r:.80}"
         )
     return value
+
+
+def _known(body: Mapping[str, Any], name: str) -> str:
+    """Which home or device an entry is about, empty where its sender is unknown."""
+    return _id(body, name) if body.get(name) else ""
 
 
 def _id(body: Mapping[str, Any], name: str) -> str:

@@ -214,6 +214,18 @@ async def test_three_doors_in_ten_minutes(ask, store, clock):
     ).status_code == 202
 
 
+async def test_a_refused_command_opened_no_door(ask, store):
+    """Commands that a gateway or a lock refused do not count: whoever stands outside may ask again."""
+    path = "/devices/lock-1/commands"
+    for status in ("refused", "refused", "refused", "failed", "expired", "done"):
+        answer = await ask("nils", "POST", path, json={"name": "unlock", "reason": "nobody answers"})
+        assert answer.status_code == 202
+        async with store.writing() as session:
+            (await session.get(CommandRow, answer.json()["id"])).status = status
+    again = await ask("nils", "POST", path, json={"name": "unlock", "reason": "nobody answers"})
+    assert again.status_code == 409
+
+
 async def test_a_device_with_its_states(ask, store, clock):
     """A device tells its states, each with its age, and what may be asked of it."""
     async with store.writing() as session:

@@ -321,6 +321,27 @@ async def test_unreadable_entries_hold_up_nothing(gate: Gate, store, entry):
     assert [alert.rule for alert in await rows(store, Alert)] == ["hub:unreadable entry"]
 
 
+async def test_what_a_gateway_could_not_read_belongs_to_its_home(gate: Gate, store):
+    """An unreadable frame of a known device is found in its home's journal; a stranger's has no home."""
+    known = {
+        "error": "payload ends after 3 bytes",
+        "home": "h1",
+        "device": "d1",
+        "heard": "2026-01-15T12:00:00Z",
+    }
+    await gate.send(
+        {"type": "unreadable", "body": known},
+        {"type": "unknown", "body": known | {"home": "", "device": ""}},
+        {"type": "unreadable", "body": known | {"home": "../h1"}},
+    )
+    kept = await rows(store, Entry, col(Entry.number))
+    assert [(one.type, one.home, one.device) for one in kept[:2]] == [
+        ("unreadable", "h1", "d1"),
+        ("unknown", "", ""),
+    ]
+    assert (kept[2].home, kept[2].body["came"]["body"]["home"]) == ("", "../h1")
+
+
 async def test_results_settle_commands(gate: Gate, store, clock):
     """A result settles the command it names, if it comes from the gateway that was asked."""
     async with store.writing() as session:
@@ -344,8 +365,15 @@ async def test_results_settle_commands(gate: Gate, store, clock):
     }
     await gate.send(said, gateway="gw2")
     assert (await rows(store, CommandRow))[0].status == "sent"
-    await gate.send(said)
-    assert (await rows(store, CommandRow))[0].status == "done"
+    unsure = said | {"body": said["body"] | {"outcome": "failed", "home": "h1", "device": "lock-1"}}
+    await gate.send(unsure, said, unsure)
+    command = (await rows(store, CommandRow))[0]
+    assert command.status == "done", "what the device says later corrects what nobody knew"
+    assert [(one.type, one.home, one.device) for one in await rows(store, Entry)][1] == (
+        "result",
+        "h1",
+        "lock-1",
+    )
 
 
 async def test_a_gateway_reports_its_own_fault(gate: Gate, store, clock):

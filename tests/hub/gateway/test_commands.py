@@ -97,6 +97,7 @@ async def test_an_order_is_carried_out_and_answered(
     assert lock.sent == [{"id": "order-0001", "name": "lock", "by": "eva"}]
     [result] = stored.bodies("result")
     assert (result["command"], result["outcome"]) == ("order-0001", "done")
+    assert (result["home"], result["device"]) == ("h1", "lock-1")
     assert stored.rows("SELECT status, asked_by FROM received_command") == [("done", "eva")]
 
 

@@ -112,6 +112,7 @@ async def test_a_stranger_is_written_down(
     assert "no device is registered at mqtt 'h9/thing'" in receipt.error
     [body] = stored.bodies("unknown")
     assert (body["address"], body["hex"], body["error"]) == ("h9/thing", b"hello".hex(), receipt.error)
+    assert (body["home"], body["device"]) == ("", "")
 
 
 async def test_a_device_that_was_taken_away_is_unknown(
@@ -131,7 +132,7 @@ async def test_an_unreadable_frame_is_written_down(
     receipt = await hearing.hear(Frame("mqtt", "h1/lock-1", b"\xff\x00", clock.now(), "event"))
     assert "expected JSON" in receipt.error
     [body] = stored.bodies("unreadable")
-    assert body["hex"] == "ff00"
+    assert (body["hex"], body["home"], body["device"]) == ("ff00", "h1", "lock-1")
     assert stored.rows("SELECT home, device, lane FROM journal") == [("h1", "lock-1", "technical")]
 
 
