@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.scenario == REPLAY:
             return replay(args)
-        return run(args, town_asked_for(args) or load(args.scenario))
+        return run(args, registered(args, town_asked_for(args) or load(args.scenario)))
     except ScenarioError as wrong:
         sys.stderr.write("".join(f"{args.scenario}: {one}\n" for one in wrong.problems))
     except (Refused, ClockError) as wrong:
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--serial", help="for town: homes with a nurse-call line; default 0")
     one.add_argument("--homes-per-gateway", help="for town: default all on one gateway")
     one.add_argument(
-        "--registry", help="for town and replay: write the registry file here, and stop if no broker is named"
+        "--registry", help="write a registry file of the homes here, and stop if no broker is named"
     )
     one.add_argument("--data", help="data folder: keys, serial ports, where we are [TRYGGHUB_DATA]")
     one.add_argument("--broker", help="mqtt://user:password@host:port for the devices [TRYGGHUB_BROKER]")
@@ -115,9 +115,8 @@ def run(args: argparse.Namespace, scenario: Scenario) -> int:
     elif args.describe:
         print_line(describe(scenario))
     elif args.dry:
-        away = [one for one in troubles(scenario, first, args.day) if one.do == "cut_off"]
-        for number, beat in enumerate(day_plan(scenario, first, args.day)):
-            print_line(dry_line(number, beat, heard(beat, away)))
+        for line in dry(scenario, first, args.day):
+            print_line(line)
     elif args.registry and not said(args, "broker"):
         sys.stdout.write(f"{args.registry}: {len(scenario.homes)} homes, {len(scenario.devices)} devices\n")
     elif args.expect:
@@ -177,9 +176,8 @@ def is_town(args: argparse.Namespace) -> bool:
 
 
 def town_asked_for(args: argparse.Namespace) -> Scenario | None:
-    """The town that was asked for, its registry file written where one is wanted; None for other scenarios."""
+    """The town that was asked for; None for other scenarios."""
     from simulators.town.homes import MOST_HOMES, Order, town
-    from simulators.town.registry import registry
 
     if not is_town(args):
         return None
@@ -191,14 +189,23 @@ def town_asked_for(args: argparse.Namespace) -> Scenario | None:
     if not 1 <= homes <= MOST_HOMES:
         raise Refused(f"a town has 1 to {MOST_HOMES} homes, not {homes}")
     order = Order(homes, seed, min(ble, homes), min(serial, homes))
-    scenario = town(order)
-    if not (args.registry or args.describe):
+    return town(order)
+
+
+def registered(args: argparse.Namespace, scenario: Scenario) -> Scenario:
+    """With its registry file: the scenario's own, else one that is written where it was asked for or is needed."""
+    from simulators.town.registry import registry
+
+    if not args.registry and (scenario.registry is not None or not args.describe):
         return scenario
-    path = Path(
-        args.registry or Path(said(args, "data") or "trygghub-data") / "simulators" / f"{order.name}.yaml"
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(registry(scenario, number(args, "homes_per_gateway", 0, MOST_HOMES)), encoding="utf-8")
+    beside = Path(said(args, "data") or "trygghub-data") / "simulators" / f"{scenario.name}.yaml"
+    path = Path(args.registry or beside)
+    text = registry(scenario, number(args, "homes_per_gateway", 0, 1000))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as wrong:
+        raise Refused(f"the registry file {path} cannot be written: {wrong.strerror}") from None
     return dataclasses.replace(scenario, registry=path)
 
 
@@ -306,6 +313,16 @@ def describe(scenario: Scenario) -> dict[str, object]:
         "keys": sorted({one.settings["key"] for one in scenario.devices.values() if "key" in one.settings}),
         "wires": sorted({one.kind.wire for one in scenario.devices.values()}),
     }
+
+
+def dry(scenario: Scenario, first: date, day: int) -> Iterator[dict[str, object]]:
+    """A day's events in the order in which they are heard; what is never heard is left out."""
+    lasting = troubles(scenario, first, day)
+    told = [
+        (heard(beat, scenario, lasting), n, beat) for n, beat in enumerate(day_plan(scenario, first, day))
+    ]
+    for at, n, beat in sorted((at, n, beat) for at, n, beat in told if at is not None):
+        yield dry_line(n, beat, at)
 
 
 def dry_line(number: int, beat: Beat, heard_at: Millis) -> dict[str, object]:

@@ -48,10 +48,28 @@ def home_day(
     return _home_plan(home, scenario.start, on, today, f"{scenario.seed}/{number}/{home.id}")
 
 
-def heard(beat: Beat, cut_off: Sequence[Trouble]) -> Millis:
-    """When a beat reaches its judge: at once, but for a gateway that nothing gets through from just then."""
-    away = [one.until for one in cut_off if one.device == beat.device and one.since <= beat.at < one.until]
-    return max([beat.at, *away])
+def heard(beat: Beat, scenario: Scenario, lasting: Sequence[Trouble]) -> Millis | None:
+    """When a beat reaches its judge; None if it never does. lasting: the day's `cut_off` and `silent` incidents.
+
+    A gateway that is cut off is heard afterwards. One that is silent is down and hears nothing: what native devices
+    say meanwhile they repeat until it is back, what others say is lost.
+    """
+    device = scenario.devices[beat.device]
+    if device.type == "gateway":
+        return max([beat.at, *_until(beat, lasting, "cut_off", {beat.device})])
+    gateways = {one.id for one in scenario.homes[beat.home].devices.values() if one.type == "gateway"}
+    down = _until(beat, lasting, "silent", gateways)
+    if down and device.family != "native":
+        return None
+    return max([beat.at, *down])
+
+
+def _until(beat: Beat, lasting: Sequence[Trouble], do: str, devices: set[str]) -> list[Millis]:
+    return [
+        one.until
+        for one in lasting
+        if one.do == do and one.device in devices and one.since <= beat.at < one.until
+    ]
 
 
 def expected(scenario: Scenario, first: date) -> list[Window]:

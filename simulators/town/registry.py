@@ -1,4 +1,4 @@
-"""A town's registry file: its homes, people and devices, as whoever runs the hub would import them.
+"""A registry file for simulated homes, their people and devices, as whoever runs the hub would import it.
 
 Every name, number and address is invented. The devices' types are the hub's published ids, written here by hand.
 """
@@ -16,7 +16,7 @@ from simulators.play.foreign_units import ANNOUNCED_SORT, lora_eui, nuki_id
 from simulators.scenario.model import Device, Scenario
 from simulators.town.people import FIRST, LAST
 
-SINCE = "2026-01-02T09:00:00Z"
+SINCE = "2020-01-02T09:00:00Z"
 HOMES_IN_A_ZONE = 100
 
 NAMES: Mapping[str, tuple[str, str]] = {
@@ -30,11 +30,14 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "bed": ("Sengesensor", "soverom"),
     "water": ("Vannvarsler", "bad"),
     "nurse_call": ("Anropsanlegg", ""),
+    "oximeter": ("Pulsoksymeter", ""),
 }
 """Type → what people call it, and the room it stands in."""
 
 NATIVE: Mapping[str, str] = {"dispenser": "native_dispenser", "lock": "native_lock"}
-OWN_WIRE: Mapping[str, str] = {"pendant": "bthome_pendant", "nurse_call": "espa_nurse_call"}
+OWN_WIRE: Mapping[str, str] = {
+    "pendant": "bthome_pendant", "nurse_call": "espa_nurse_call", "oximeter": "sig_pulse_oximeter",
+}  # fmt: skip
 FAMILY: Mapping[str, str] = {
     "zigbee": "zigbee2mqtt", "nuki": "nuki_mqtt", "lorawan": "lorawan_pendant", "announced": "home_assistant_mqtt",
 }  # fmt: skip
@@ -57,9 +60,14 @@ class _Plain(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mis
 
 
 def registry(scenario: Scenario, homes_per_gateway: int = 0) -> str:
-    """The file's text. homes_per_gateway: 0 puts all homes on one gateway."""
+    """The file's text. homes_per_gateway: 0 puts all homes on one gateway, but for those that have one of their own."""
     each = homes_per_gateway or len(scenario.homes)
-    gateways = {name: f"gw{1 + place // each}" for place, name in enumerate(scenario.homes)}
+    gateways = {
+        name: next(
+            (one.id for one in home.devices.values() if one.type == "gateway"), f"gw{1 + place // each}"
+        )
+        for place, (name, home) in enumerate(scenario.homes.items())
+    }
     zones = {name: f"zone{1 + place // HOMES_IN_A_ZONE}" for place, name in enumerate(scenario.homes)}
     whole = {
         "format": "trygghub-registry-1",
@@ -80,9 +88,9 @@ def registry(scenario: Scenario, homes_per_gateway: int = 0) -> str:
             one: {"name": f"Hjemmesentral {one[2:]}", "since": SINCE}
             for one in dict.fromkeys(gateways.values())
         },
-        "devices": {one.id: _device(one) for one in scenario.devices.values()},
+        "devices": {one.id: _device(one) for one in scenario.devices.values() if one.type != "gateway"},
     }
-    head = f"# {scenario.says}\n# Written by `trygghub simulate town`; every name and number is invented.\n"
+    head = f"# {scenario.says}\n# Written by `trygghub simulate --registry`; every name and number is invented.\n"
     return head + as_yaml(whole)
 
 
