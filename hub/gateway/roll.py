@@ -150,11 +150,9 @@ def _unit(device_id: str, entry: DevicePart, secrets: Path, problems: list[str],
 def read_key(path: Path) -> bytes:
     """Read a device's key: hexadecimal digits in a file of their own. Raises SecretError."""
     try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SecretError(f"the key file {path.name} cannot be read: {error}") from None
-    try:
-        return bytes.fromhex(text.strip())
+        return bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except OSError as error:
+        raise SecretError(f"the key file {path.name} cannot be read: {error.strerror}") from None
     except ValueError:
         raise SecretError(f"the key file {path.name} holds no hexadecimal key") from None
 

@@ -118,19 +118,25 @@ def test_an_unknown_type_costs_one_device(part: GatewayPart, roll: Roll, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(None, "cannot be read"), ("zzz1234", "holds no hexadecimal key")]
+    ("content", "why"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("zzz1234", "holds no hexadecimal key"),
+        ("zzz1234\N{SNOWMAN}", "holds no hexadecimal key"),
+    ],
 )
 def test_a_bad_key_file_is_said_without_the_key(
     part: GatewayPart, roll: Roll, tmp_path: Path, content: str | None, why: str
 ) -> None:
     """A missing or wrong key file is a problem of that device, and its content is not repeated."""
     if content is not None:
-        (tmp_path / "pendant.key").write_text(content)
+        (tmp_path / "pendant.key").write_text(content, encoding="utf-8")
     types = {one.type.id: one.type for one in roll.devices.values()}
     changed = call_the_roll(altered(part, "pendant-1", secret="pendant.key"), types, tmp_path)
     [problem] = changed.problems
     assert why in problem
     assert "zzz1234" not in problem
+    assert str(tmp_path) not in problem
 
 
 def test_a_device_that_stays_keeps_its_memory(part: GatewayPart, roll: Roll, tmp_path: Path) -> None:
