@@ -168,6 +168,13 @@ class Book:
         return {name: place for place, name in enumerate(ordered)}
 
     @cached_property
+    def needs(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each rule that needs parameters of the resident, and which."""
+        return tuple(
+            (name, tuple(sorted(rule.parameters))) for name, rule in self.rules.items() if rule.parameters
+        )
+
+    @cached_property
     def version(self) -> str:
         """A short hash of all meanings."""
         parts = sorted(f"{name}={rule.meaning}" for name, rule in self.rules.items())

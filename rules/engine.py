@@ -95,19 +95,18 @@ class Engine:
         self._out = self._kept
         home = self.home(spec.id)
         gone, home.registered = home.assigned - spec.devices.keys(), True
-        now = self._now if self._event is None else max(self._now, self._event.heard)
         home.settle_in(spec, self.book)
-        for device in sorted(gone):
-            for machine in self.machines:
-                machine.forget(home, device, now)
         self.seen.keep = max(self.seen.keep, 2 * home.grace)
+        self._meet(home, gone)
+        self._arm((home,))
+
+    def _meet(self, home: Home, gone: Iterable[str]) -> None:
+        """Let every machine watch what the registry assigned, and end what it says of devices taken away."""
+        now = self._now if self._event is None else max(self._now, self._event.heard)
         for machine in self.machines:
+            for device in sorted(gone):
+                machine.forget(home, device, now)
             machine.watch(home)
-            for slot in machine.slots(home):
-                slot.timer = None
-                due = machine.due(home, slot)
-                if due is not None:
-                    self.schedule(machine, home, slot, due)
 
     def observe(self, event: Event) -> list[Decision]:
         """Judge one event, given in the order of hearing. Never raises, whatever the event holds.
@@ -184,7 +183,8 @@ class Engine:
             home.grace = 0
         for event in waiting:
             self.waiting.put(self.homes[event.home], event)
-        self._arm()
+        self.timers.clear()
+        self._arm(self.homes.values())
         self._settle(until + 1)
         return self._out
 
@@ -272,21 +272,26 @@ class Engine:
 
     def take_up(self) -> None:
         """State was put in place: look again at what the registry assigned, and build the heap."""
+        self._out = self._kept
         for home in self.homes.values():
             if home.registered:
-                self.set_home(home.spec)
-        self._arm()
+                self._meet(home, home.assigned - home.spec.devices.keys())
+                home.assigned = frozenset(home.spec.devices)
+        self.timers.clear()
+        self._arm(self.homes.values())
 
-    def _arm(self) -> None:
-        """Build the heap of timers from the state."""
-        self.timers = Timers()
-        for home in self.homes.values():
+    def _arm(self, homes: Iterable[Home]) -> None:
+        """Put every slot of these homes among the timers, as its state says."""
+        put = self.timers.put
+        for home in homes:
             for machine in self.machines:
+                if home.slots[machine.index] is None:
+                    continue
                 for slot in machine.slots(home):
                     slot.timer = None
                     due = machine.due(home, slot)
                     if due is not None:
-                        self.schedule(machine, home, slot, due)
+                        put(machine, home, slot, due)
 
     def home(self, home: str) -> Home:
         """The home of that id, made if it is new."""

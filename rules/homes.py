@@ -119,8 +119,8 @@ def _parameters(spec: HomeSpec, book: Book) -> tuple[dict[str, Any], dict[str, s
 
 def _off(book: Book, parameters: Mapping[str, Any], wrong: Mapping[str, str]) -> dict[str, str]:
     off = {}
-    for rule in book.rules.values():
-        for name in sorted(rule.parameters):
+    for rule, names in book.needs:
+        for name in names:
             if name not in parameters:
-                off[rule.name] = wrong.get(name) or f"the resident has no parameter {name!r}"
+                off[rule] = wrong.get(name) or f"the resident has no parameter {name!r}"
     return off

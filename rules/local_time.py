@@ -7,6 +7,7 @@ Time that comes twice in autumn: the first. Time that does not exist in spring: 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from drivers.events import LATEST, Millis
@@ -26,6 +27,7 @@ def shown(at: Millis, tz: ZoneInfo) -> datetime:
     return (_EPOCH + timedelta(milliseconds=min(max(at, 0), _LAST))).astimezone(tz)
 
 
+@lru_cache(maxsize=65_536)
 def instant(day: int, clock: Clock, tz: ZoneInfo) -> Millis:
     """The instant of a time of day. day: the ordinal of the local date."""
     local = datetime.combine(date.fromordinal(min(max(day, 2), _LAST_DAY)), datetime.min.time()) + timedelta(

@@ -36,6 +36,12 @@ class Timers:
         self._poured = 0  # minutes before this one lie in the heap
         self._number = count()
 
+    def clear(self) -> None:
+        """Forget every look; the same heap is used on."""
+        self.heap[:] = [(inf,)]
+        self._later.clear()
+        self._poured = 0
+
     def put(self, machine: Machine[Any], home: Home, slot: Slot, due: Millis) -> None:
         """Look at a slot when `due` has come, unless an earlier look is waiting already."""
         release = due + home.grace

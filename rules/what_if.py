@@ -161,7 +161,7 @@ def _match(old: list[Decision], new: list[Decision], difference: Difference) -> 
 def _nearest(left: list[Decision], right: list[Decision]) -> list[tuple[Decision, Decision]]:
     """Pairs of alerts no further apart than the longest move, the nearest first, each alert in one pair."""
     if len(left) * len(right) > MOST_PAIRS:
-        left, right = left[: MOST_PAIRS // len(right)], right
+        left = left[: MOST_PAIRS // len(right)]
     close = [
         (abs(one.at - other.at), number, place)
         for number, one in enumerate(left)

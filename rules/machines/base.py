@@ -66,7 +66,8 @@ class Slot:
             at, because, says = packed[1]
             slot.alert = Told(at, tuple(because), says)
         for name, value in zip(cls.kept, packed[2:], strict=True):
-            setattr(slot, name, value)
+            if value is not None:  # what was None begins so
+                setattr(slot, name, value)
         return slot
 
 
@@ -129,6 +130,7 @@ class Machine(Generic[S]):
         self.rank = 0
         self.version = rule.meaning
         self.kinds = rule.kinds
+        self.classes = frozenset(kind.partition(".")[0] for kind in rule.kinds)
         self.alert = Speaker(self, rule.alert)
         self.staff_action = Speaker(self, rule.action)
         self.numbers = Numbers(self)

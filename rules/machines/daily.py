@@ -48,6 +48,7 @@ class Daily(Watch[Day]):
         if new:
             slot.watched = event.at
             self._first_day(home, slot)
+            self._wait(home, slot)
 
     def watch(self, home: Home) -> None:
         """As all watches; the first window judged is the first that was watched whole."""
@@ -56,8 +57,6 @@ class Daily(Watch[Day]):
             if not slot.day:
                 slot.watched = slot.last
                 self._first_day(home, slot)
-            else:
-                self._wait(home, slot)
 
     def _first_day(self, home: Home, slot: Day) -> None:
         today = local_day(slot.watched, home.tz)
@@ -68,12 +67,12 @@ class Daily(Watch[Day]):
                 slot.day = 0
                 return
             if window[0] >= slot.watched:
-                break
-        self._wait(home, slot)
+                return
 
     def _window(self, home: Home, slot: Day) -> tuple[Millis, Millis] | None:
         assert self.rule.window is not None
-        start, end = (self.setting(home, slot, each) for each in self.rule.window)
+        first, last = self.rule.window
+        start, end = self.setting(home, slot, first), self.setting(home, slot, last)
         if start is None or end is None or start == end:
             return None
         return window_of(slot.day or 1, start, end, home.tz)
@@ -106,6 +105,7 @@ class Daily(Watch[Day]):
         if window is not None and window[0] < until and slot.last < window[0]:
             slot.watched = until
             self._first_day(home, slot)
+            self._wait(home, slot)
 
     def let_go(self, home: Home, slot: Day, at: Millis) -> None:
         """The window is over already, so what was held back is told now; it would have ended when it came."""

@@ -44,11 +44,10 @@ class Watch(Machine[W]):
 
     def assigned(self, home: Home) -> dict[str, tuple[str, Millis]]:
         """What to watch: key → (device, since) of every device that should be heard and whose assignment is known."""
-        classes = {kind.partition(".")[0] for kind in self.rule.events}
         known = [
             (each.since, name)
             for name, each in home.spec.devices.items()
-            if each.device_class in classes and each.since is not None
+            if each.device_class in self.classes and each.since is not None
         ]
         if self.rule.per == "device":
             return {name: (name, since) for since, name in known}
@@ -136,13 +135,7 @@ class Silence(Watch[Heard]):
         slot.held, slot.rearmed = None, at
         self._wait(home, slot)
 
-    def deaf(self, home: Home, slot: Heard, until: Millis) -> None:
+    def deaf(self, home: Home, slot: Heard, until: Millis) -> None:  # noqa: ARG002
         """A new T from when we hear again."""
         if slot.alert is None and slot.last < until:
             slot.rearmed = until
-
-    def watch(self, home: Home) -> None:
-        """As all watches, each with its timer."""
-        super().watch(home)
-        for slot in self.slots(home):
-            self._wait(home, slot)

@@ -20,7 +20,9 @@ def events(homes: int, seed: int = 7, hours: int = HOURS, start: Millis = START)
     drafts = [
         (at, f"h{number}", device, kind, data)
         for number in range(homes)
-        for at, device, kind, data in _home(random.Random(f"{seed}/{number}"), start, start + hours * 60 * MINUTE)
+        for at, device, kind, data in _home(
+            random.Random(f"{seed}/{number}"), start, start + hours * 60 * MINUTE
+        )
     ]
     drafts.sort(key=lambda draft: draft[0])
     return [
