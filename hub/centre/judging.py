@@ -163,7 +163,7 @@ class Judging:
             await audit.in_order(session)
             policy = await rows.policy_of(session, speed=speed_of(self._clock))
             for decision in decisions:
-                await opening.carry_out(session, await _placed(session, decision), policy, now)
+                await opening.carry_out(session, await _placed(session, decision, now), policy, now)
             if due:
                 state = EngineState(id=ENGINE, judged=self._judged, snapshot=self._engine.snapshot())
                 await session.merge(state)
@@ -241,11 +241,11 @@ def _spec(gateway: Gateway, tz: str, homes: set[str], names: Mapping[str, list[s
     )
 
 
-async def _placed(session: AsyncSession, decision: Decision) -> Judged:
+async def _placed(session: AsyncSession, decision: Decision, now: Millis) -> Judged:
     """The decision with the gateway's real home, where it serves one alone; the alert's key stays the gateway."""
     judged = read(decision.as_json())
     home = await technical.only_home(session, decision.home)
-    return replace(judged, home=home, device=decision.home)
+    return replace(judged, home=home, device=decision.home, made=now)
 
 
 def _chains(book: Book) -> dict[str, list[dict[str, Any]]]:

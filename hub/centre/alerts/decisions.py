@@ -31,6 +31,7 @@ class Judged:
     """One decision, whoever made it. Its identity is (rule, key, at, action): twice received, it counts once.
 
     at: the instant of the decision, ms UTC. lag: ms from the causing event to its hearing. because: event ids.
+    made: when it was made, which is later than `at` where a deadline is settled; None where its maker does not say.
     body: the whole decision, for "why".
     """
 
@@ -42,6 +43,7 @@ class Judged:
     device: str = ""
     kind: str = ""
     lag: Millis = 0
+    made: Millis | None = None
     because: tuple[str, ...] = ()
     says: Words = field(default_factory=lambda: NOTHING_TO_DO)
     staff_action: Words = field(default_factory=lambda: NOTHING_TO_DO)
@@ -64,6 +66,7 @@ def read(body: Mapping[str, Any]) -> Judged:
         device=_text(body, "device", empty=True),
         kind=_text(body, "kind", empty=True),
         lag=_lag(body),
+        made=_made(body),
         because=_ids(body.get("because", ())),
         says=_words(body, "says"),
         staff_action=_words(body, "staff_action"),
@@ -106,6 +109,14 @@ def _lag(body: Mapping[str, Any]) -> Millis:
     if isinstance(value, bool) or not isinstance(value, int):
         raise DecisionError(f"lag of a decision is whole milliseconds, not {value!r:.80}")
     return min(max(value, 0), LONGEST_LAG)  # a device's clock may run ahead of the gateway's
+
+
+def _made(body: Mapping[str, Any]) -> Millis | None:
+    """What a gateway writes beside the decision's own instant; unreadable is unsaid, for the alert counts more."""
+    try:
+        return parse_time(body.get("judged"))
+    except TimeError:
+        return None
 
 
 def _ids(value: object) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ async def _write(
 
 
 async def _open(session: AsyncSession, judged: Judged, policy: Policy, now: Millis) -> Alert:
-    kind, heard = await _source(session, judged)
+    kind, heard = await _source(session, judged, now)
     standing = Standing(
         urgency=judged.urgency,
         life_safety=judged.life_safety,
@@ -160,14 +160,25 @@ async def _begin(
     await audit.write(session, deed)
 
 
-async def _source(session: AsyncSession, judged: Judged) -> tuple[str, Millis]:
-    """Kind of the fact behind it, and when that was heard: from the journal, else as the decision tells it."""
+async def _source(session: AsyncSession, judged: Judged, now: Millis) -> tuple[str, Millis]:
+    """Kind of the fact behind it, and when the reason was heard: from the journal, else as the decision tells it.
+
+    An alert that is younger than its newest fact was raised by a deadline: nothing was heard then, and what counts
+    is when the decision was made.
+    """
     if judged.because:
         wanted = select(Entry).where(Entry.event_id == judged.because[-1], Entry.type == "event").limit(1)
         entry = (await session.exec(wanted)).first()
         if entry is not None:
-            return judged.kind or entry.kind, entry.heard
-    return judged.kind, judged.at + judged.lag
+            by_deadline = entry.at < judged.at and not judged.lag
+            return judged.kind or entry.kind, _decided(judged, now) if by_deadline else entry.heard
+    return judged.kind, judged.at + judged.lag if judged.lag else _decided(judged, now)
+
+
+def _decided(judged: Judged, now: Millis) -> Millis:
+    """When it was decided: never before the instant it speaks of, never in the future."""
+    made = judged.at if judged.made is None else min(judged.made, now)
+    return max(judged.at, made)
 
 
 async def _episode_before(session: AsyncSession, judged: Judged) -> int | None:

@@ -444,3 +444,34 @@ async def test_one_spoilt_message_spoils_no_other(gate: Gate, store, monkeypatch
     assert {entry.event_id for entry in await rows(store, Entry)} == {"good", "fine"}
     (aside,) = await rows(store, Quarantined)
     assert aside.problem == "could not be stored: cannot judge this one"
+
+
+async def test_an_alarm_of_a_deadline_was_not_heard_before_it_was_due(gate: Gate, store, clock):
+    """A dose due at 08:00 and missed at 09:00 is no alarm "heard 08:00", but one decided when the gateway judged it."""
+    hour = 3_600_000
+    due = clock.now() - hour
+    await gate.send(gate.event("due", at=iso(due), heard=iso(due)))
+    at, judged = clock.now() - 10_000, clock.now() - 2_000
+    missed = gate.decision(rule="missed", at=iso(at), because=["due"], lag=0, judged=iso(judged))
+    from_ahead = gate.decision(rule="fast clock", at=iso(at), because=["due"], judged=iso(clock.now() + hour))
+    silent = gate.decision(rule="does not say when", at=iso(at), because=["due"], judged="soon")
+    unknown = gate.decision(rule="evidence not here", at=iso(at), because=["gone"], judged=iso(judged))
+    await gate.send(missed, from_ahead, silent, unknown, lane="alarm")
+    assert {one.rule: one.heard for one in await rows(store, Alert)} == {
+        "missed": judged,
+        "fast clock": clock.now(),
+        "does not say when": at,
+        "evidence not here": judged,
+    }
+
+
+async def test_an_alarm_of_an_event_was_heard_with_it(gate: Gate, store, clock):
+    """A press that reached the gateway late was heard late, whenever its decision was written."""
+    pressed, heard = clock.now() - 600_000, clock.now() - 30_000
+    await gate.send(
+        gate.event("e1", "pendant.pressed", at=iso(pressed), heard=iso(heard), device="pendant-1")
+    )
+    told = gate.decision(at=iso(pressed), lag=heard - pressed, judged=iso(clock.now()))
+    await gate.send(told, lane="alarm")
+    (alert,) = await rows(store, Alert)
+    assert (alert.at, alert.heard) == (pressed, heard)

@@ -80,6 +80,7 @@ async def test_a_silent_gateway(store, clock, speak, new_judging):
     assert (alert.rule, alert.key, alert.home, alert.zone) == ("gateway-silent", "gw1", "h1", "nord")
     assert (alert.urgency, alert.queue, alert.count) == ("critical", "technical", 1)
     assert "Astrid" in alert.says["nb"]
+    assert alert.heard == alert.opened >= alert.at
     await speak("gw1")
     await judging.step()
     (alert,) = await alerts(store)
