@@ -10,12 +10,25 @@ from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Millis
 from rules.decision import Decision
 from rules.local_time import shown
+from rules.reasons import say_reason
 from rules.spans import Language, say_span
 
 _ACTION = {
-    "nb": {"raise": "varslet", "clear": "avsluttet", "repeat": "kom igjen", "held": "holdt tilbake", "late": "kom for sent"},
-    "en": {"raise": "raised", "clear": "cleared", "repeat": "came again", "held": "held back", "late": "came late"},
-}  # fmt: skip
+    "nb": {
+        "raise": "varslet",
+        "clear": "avsluttet",
+        "repeat": "kom igjen",
+        "held": "holdt tilbake",
+        "late": "kom for sent",
+    },
+    "en": {
+        "raise": "raised",
+        "clear": "cleared",
+        "repeat": "came again",
+        "held": "held back",
+        "late": "came late",
+    },
+}
 
 
 def say_instant(at: Millis, tz: ZoneInfo, language: Language = "en") -> str:
@@ -54,7 +67,7 @@ def explain(
             else f"It was heard {lag} after it happened."
         )
     if decision.reason:
-        lines.append(f"{'Merknad' if nb else 'Note'}: {decision.reason}.")
+        lines.append(f"{'Merknad' if nb else 'Note'}: {say_reason(decision.reason, language)}.")
     lines.append("Grunnlag:" if nb else "Evidence:")
     lines += [_evidence(each, evidence.get(each), tz, language) for each in decision.because] or [
         "  ingenting hørt siden enheten ble tildelt" if nb else "  nothing heard since the assignment"
@@ -68,4 +81,5 @@ def _evidence(event_id: str, event: Event | None, tz: ZoneInfo, language: Langua
     spec = CATALOGUE.facts.get(event.kind)
     words = spec.words[language] if spec else event.kind
     data = ", ".join(f"{name} {value}" for name, value in event.data.items())
-    return f"  {say_instant(event.at, tz, language)}  {event.device}: {words}{f' ({data})' if data else ''}  [{event_id}]"
+    said = f"{words} ({data})" if data else words
+    return f"  {say_instant(event.at, tz, language)}  {event.device}: {said}  [{event_id}]"

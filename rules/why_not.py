@@ -22,6 +22,7 @@ from rules.machines.then import First, Then
 from rules.machines.times import Last, Times
 from rules.machines.unanswered import Open, Unanswered
 from rules.problems import nearest
+from rules.reasons import say_reason
 from rules.sentences import parameter_text
 from rules.spans import Language
 
@@ -141,8 +142,9 @@ def _lasting(machine: Lasting, home: Home, slot: Since, language: Language, when
         return [_pick(language, f"slik siden {when(slot.since)} (sist {last}); varsler {due}.",
                       f"so since {when(slot.since)} (last {last}); due {due}.")]  # fmt: skip
     if slot.phase == PASSED:
-        return [_pick(language, f"slik siden {when(slot.since)}, men begynte eller forfalt utenfor tiden, eller er lukket.",
-                      f"so since {when(slot.since)}, but it began or fell due outside its times, or was closed.")]  # fmt: skip
+        since = when(slot.since)
+        return [_pick(language, f"slik siden {since}, men begynte eller forfalt utenfor tiden, eller er lukket.",
+                      f"so since {since}, but it began or fell due outside its times, or was closed.")]  # fmt: skip
     if slot.phase == OPEN:
         return [_pick(language, f"varslet; sist {last}.", f"told; last {last}.")]
     return [_pick(language, f"sist {last}, trenger {needs}.", f"last was {last}, needs {needs}.")]
@@ -169,7 +171,7 @@ def _times(machine: Times, home: Home, slot: Last, language: Language, when: Whe
                   f"{len(slot.last)} of {wanted} counted: {came or 'none'}.")]  # fmt: skip
 
 
-def _happens(machine: Happens, home: Home, slot: Any, language: Language, when: When) -> list[str]:
+def _happens(machine: Happens, home: Home, slot: Any, language: Language, when: When) -> list[str]:  # noqa: ARG001
     return [] if slot.raised is not None else [_nothing(machine, language)]
 
 
@@ -199,7 +201,7 @@ def _recent(home: Home, rule: str, language: Language) -> list[str]:
             for at, action, reason in entries:
                 said = words.get(action, action) if language == "nb" else action
                 lines.append(
-                    f"  {say_instant(at, home.tz, language)}  {key}  {said}{f': {reason}' if reason else ''}"
+                    f"  {say_instant(at, home.tz, language)}  {key}  {said}{f': {say_reason(reason, language)}' if reason else ''}"
                 )
     if not lines:
         return []

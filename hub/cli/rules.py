@@ -113,7 +113,8 @@ def _kinds_of(homes: Iterable[HomeSpec]) -> set[str]:
 def _test(args: argparse.Namespace) -> int:
     from hub.cli.rule_files import STANDARD, read_book, read_text
     from rules import BookError, standard_tests_text
-    from rules.rule_tests import load_tests, run_test
+    from rules.rule_test_file import load_tests
+    from rules.rule_tests import run_test
 
     book = read_book(args.book)
     if args.tests is None and args.book != STANDARD:

@@ -1,4 +1,4 @@
-"""No rule, a broken rule, a wrong value: a call for help comes through, and nothing is ever raised out of the engine."""
+"""No rule, a broken rule, a wrong value: a call for help comes through, and nothing gets out of the engine."""
 
 from __future__ import annotations
 

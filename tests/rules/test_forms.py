@@ -15,6 +15,12 @@ MEAN = "rules: {r: {while: vitals.pulse > 100, mean of last: %s}}"
 SILENCE = "rules: {r: {missing: any.heartbeat, for: 15 min, per: device}}"
 DAILY = 'rules: {r: {missing: room.motion, between: ["06:00", "10:00"]}}'
 
+
+def pulses(*readings: str) -> str:
+    """Lines of an oximeter: clock time and beats a minute."""
+    return "\n".join("{} o vitals.pulse value={}".format(*reading.split()) for reading in readings)
+
+
 CASES = {
     "it happens, each time anew": (
         "rules: {r: {when: pendant.fall}}",
@@ -76,16 +82,14 @@ CASES = {
     ),
     "hysteresis: open until the second limit": (
         LIMIT,
-        "08:00 o vitals.pulse value=120\n08:15 o vitals.pulse value=95\n08:20 o vitals.pulse value=110\n"
-        "08:25 o vitals.pulse value=89",
+        pulses("08:00 120", "08:15 95", "08:20 110", "08:25 89"),
         ["08:10:00 raise r h1", "08:25:00 clear r h1"],
     ),
     "between the limits before it is told: it ends": (
         LIMIT, "08:00 o vitals.pulse value=120\n08:05 o vitals.pulse value=95", []),
     "the mean of the last three": (
         MEAN % 3,
-        "08:00 o vitals.pulse value=90\n08:01 o vitals.pulse value=90\n08:02 o vitals.pulse value=120\n"
-        "08:03 o vitals.pulse value=120",
+        pulses("08:00 90", "08:01 90", "08:02 120", "08:03 120"),
         ["08:03:00 raise r h1"],
     ),
     "the mean of the last five minutes, both ends in": (

@@ -1,5 +1,7 @@
 """Looking back: what-if, explain, why-not, rule tests, decisions as JSON."""
 
+# ruff: noqa: E501  (one case of a table stands on one line)
+
 from __future__ import annotations
 
 import json
@@ -10,7 +12,8 @@ import pytest
 from rules import BookError, Decision, DeviceSpec, load_book
 from rules.explain import explain
 from rules.replay import in_order, judge, line
-from rules.rule_tests import load_tests, run_test
+from rules.rule_test_file import load_tests
+from rules.rule_tests import run_test
 from rules.what_if import affected, what_if
 from rules.why_not import Unasked, why_not
 

@@ -1,4 +1,4 @@
-"""The engine against a brute-force oracle, on streams made to hurt: ties, exact deadlines, disorder, repeats, restarts."""
+"""The engine against a brute-force oracle, on streams made to hurt: ties, deadlines, disorder, repeats, restarts."""
 
 from __future__ import annotations
 
@@ -297,7 +297,10 @@ def test_the_same_stream_gives_the_same_alerts_in_any_order_of_arrival_within_th
     """What came in disorder but in time is judged as if it had come in order."""
     tz, begin = NIGHTS[night]
     start = parse_time(begin)
-    text = "rules: {often: {when: pendant.pressed, times: 3, within: 5 min}, open: {while: door.leaf is open, for: 3 min}}"
+    text = (
+        "rules: {often: {when: pendant.pressed, times: 3, within: 5 min},"
+        " open: {while: door.leaf is open, for: 3 min}}"
+    )
     plan = [(0, "pendant.pressed"), (60, "door.opened"), (70, "pendant.pressed"), (200, "pendant.pressed"),
             (240, "door.closed"), (300, "door.opened")]  # fmt: skip
     straight = [

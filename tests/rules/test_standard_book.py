@@ -7,7 +7,8 @@ import pytest
 from drivers.catalogue import CATALOGUE
 from rules import load_book, standard_book_text, standard_tests_text
 from rules.book import Form
-from rules.rule_tests import load_tests, run_test
+from rules.rule_test_file import load_tests
+from rules.rule_tests import run_test
 
 BOOK = load_book(standard_book_text(), "standard.yaml")
 TESTS = load_tests(standard_tests_text(), BOOK, "standard.tests.yaml")

@@ -1,0 +1,214 @@
+"""Rule tests: a file of events with clock times and the alerts expected, in the spirit of promtool.
+
+    tests:
+      - name: a dose that is not taken out is told once its time is over
+        start: 2026-01-15 07:00
+        resident: {name: Astrid, dose_time: 60 min}
+        devices:
+          dispenser: {class: dispenser, since: 2026-01-01 12:00}
+        events:
+          - 08:00 dispenser dispenser.due dose=morning
+          - 09:20 dispenser dispenser.dispensed dose=morning
+        until: 12:00
+        expect:
+          - 09:00 raise missed-dose home/morning
+          - 09:20 clear missed-dose home/morning
+
+Clock times are those of the home (`tz`, Oslo where nothing is said) and go on over midnight; seconds may stand behind
+them, and `+2 09:00` is two days later. A line of `expect` may end with the key. Rules that are not of interest
+to a test are left out by `rules: [missed-dose]`; without it every raise and clear of the book must be expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from drivers.catalogue import CATALOGUE, FactSpec
+from drivers.events import DecodeError, Event, Millis, Value
+from rules.book import Book
+from rules.homes import DEFAULT_TZ, DeviceSpec, HomeSpec, zone
+from rules.language.yaml_tree import Items, Node, Pairs, Text, read_yaml
+from rules.local_time import instant, local_day
+from rules.problems import BookError, Problem, Wrong, nearest
+from rules.replay import TOLD
+from rules.rule_tests import HOME, Expected, RuleTest
+from rules.spans import DAY, SECOND, parse_clock, parse_span
+
+_CLOCK = re.compile(r"(?:\+([0-9]{1,3})\s+)?([0-9]{1,2}:[0-9]{2})(?::([0-9]{2}))?\s+(.*)")
+_START = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ T]([0-9]{1,2}:[0-9]{2}))?")
+_WORDS = ("name", "start", "tz", "late", "resident", "devices", "events", "until", "expect", "rules")
+
+
+def load_tests(text: str, book: Book, source: str = "") -> list[RuleTest]:
+    """Read a file of tests. Raises BookError with every fault as `line N: …`."""
+    root = read_yaml(text, source)
+    problems: list[Problem] = []
+    node = root.pairs.get("tests") if isinstance(root, Pairs) else None
+    if not isinstance(node, Items):
+        raise BookError([Problem(1, "a file of rule tests begins with 'tests:' and a list")], source)
+    found = [_Reader(each, book, problems).read() for each in node.items]
+    if problems:
+        raise BookError(problems, source)
+    return [each for each in found if each is not None]
+
+
+@dataclass(slots=True)
+class _Reader:
+    node: Node
+    book: Book
+    problems: list[Problem]
+    tz: ZoneInfo = field(default_factory=lambda: ZoneInfo(DEFAULT_TZ))
+    day: int = 0
+
+    def read(self) -> RuleTest | None:
+        if not isinstance(self.node, Pairs):
+            self.problems.append(Problem(self.node.line, "a test is a list of words, such as 'name: …'"))
+            return None
+        before = len(self.problems)
+        for word, line in self.node.lines.items():
+            if word not in _WORDS:
+                self.problems.append(
+                    Problem(line, f"a test has no word {word[:40]!r}{nearest(word, _WORDS)}")
+                )
+        try:
+            test = self._test(self.node)
+        except Wrong as wrong:
+            self.problems.append(Problem(self.node.line, str(wrong)))
+        return test if len(self.problems) == before else None
+
+    def _test(self, node: Pairs) -> RuleTest:
+        tz = self._text("tz", DEFAULT_TZ)
+        self.tz = zone(tz)
+        start = self._start(self._text("start"))
+        self.day = local_day(start, self.tz)
+        events = tuple(self._lines("events", start, self._event))
+        last = max((event.at for event in events), default=start)
+        until = self._clock(self._text("until"), last)[0] if "until" in node.pairs else last + DAY
+        home = HomeSpec(HOME, tz, self._resident(), self._devices(), parse_span(self._text("late", "0 s")))
+        expected = tuple(self._lines("expect", start, self._expected))
+        return RuleTest(node.line, self._text("name"), home, start, until, events, expected, self._chosen())
+
+    def _text(self, word: str, default: str | None = None) -> str:
+        assert isinstance(self.node, Pairs)
+        found = self.node.pairs.get(word)
+        if found is None and default is not None:
+            return default
+        if not isinstance(found, Text):
+            raise Wrong(f"a test needs {word!r} with one value")
+        return found.value.strip()
+
+    def _start(self, text: str) -> Millis:
+        found = _START.fullmatch(text)
+        try:
+            day = date.fromisoformat(found[1]).toordinal() if found else 0
+        except ValueError:
+            day = 0
+        if found is None or not day:
+            raise Wrong(f"{text[:40]!r} is not a start; write it like '2026-01-15 07:00'")
+        return instant(day, parse_clock(found[2]) if found[2] else 0, self.tz)
+
+    def _clock(self, text: str, after: Millis) -> tuple[Millis, str]:
+        """A clock time at or after an instant (or `+N` days after the start), and what stands behind it."""
+        found = _CLOCK.fullmatch(text + " ")
+        if found is None:
+            raise Wrong(f"{text[:60]!r} does not begin with a clock time such as '08:00' or '+1 08:00'")
+        seconds = int(found[3] or 0) * SECOND
+        clock = parse_clock(found[2])
+        if found[1] is not None:
+            return instant(self.day + int(found[1]), clock, self.tz) + seconds, found[4].strip()
+        day = local_day(after, self.tz)
+        at = instant(day, clock, self.tz) + seconds
+        return (at if at >= after else instant(day + 1, clock, self.tz) + seconds), found[4].strip()
+
+    def _lines(self, word: str, start: Millis, read: Any) -> Iterable[Any]:
+        assert isinstance(self.node, Pairs)
+        node = self.node.pairs.get(word)
+        at = start
+        for each in node.items if isinstance(node, Items) else ():
+            try:
+                if not isinstance(each, Text):
+                    raise Wrong(f"a line of {word!r} is one text")  # noqa: TRY301  told with its line
+                at, rest = self._clock(each.value.strip(), at)
+                yield read(at, rest, each.line)
+            except (Wrong, DecodeError) as wrong:
+                self.problems.append(Problem(each.line, str(wrong)))
+
+    def _event(self, at: Millis, text: str, line: int) -> Event:
+        words = text.split()
+        if len(words) < 2:
+            raise Wrong(f"an event is written '08:00 DEVICE KIND field=value', not {text[:60]!r}")
+        spec = CATALOGUE.spec(words[1])
+        data = dict(_pair(each, spec) for each in words[2:] if not each.startswith("heard="))
+        spec.check(data)
+        late = next((parse_span(each[6:]) for each in words[2:] if each.startswith("heard=")), 0)
+        return Event(f"line-{line}", at, at + late, HOME, words[0], words[1], data)
+
+    def _expected(self, at: Millis, text: str, line: int) -> Expected:
+        words = text.split()
+        if len(words) not in (2, 3) or words[0] not in TOLD:
+            raise Wrong(
+                f"an expected line is written '09:00 raise RULE' or '… clear RULE KEY', not {text[:60]!r}"
+            )
+        if words[1] not in self.book.rules:
+            raise Wrong(f"the book has no rule {words[1][:40]!r}{nearest(words[1], self.book.rules)}")
+        return Expected(line, at, words[0], words[1], words[2] if len(words) == 3 else "")
+
+    def _resident(self) -> Mapping[str, Any]:
+        assert isinstance(self.node, Pairs)
+        node = self.node.pairs.get("resident")
+        pairs = node.pairs if isinstance(node, Pairs) else {}
+        return {name: _plain(each.value) for name, each in pairs.items() if isinstance(each, Text)}
+
+    def _devices(self) -> Mapping[str, DeviceSpec]:
+        assert isinstance(self.node, Pairs)
+        node = self.node.pairs.get("devices")
+        return {
+            name: self._device(each) for name, each in (node.pairs.items() if isinstance(node, Pairs) else ())
+        }
+
+    def _device(self, node: Node) -> DeviceSpec:
+        words = {name: each.value for name, each in node.pairs.items() if isinstance(each, Text)} if isinstance(
+            node, Pairs) else {}  # fmt: skip
+        if words.get("class") not in CATALOGUE.classes or set(words) - {
+            "class",
+            "since",
+            "silent_after",
+            "name",
+        }:
+            raise Wrong(
+                "a device is written {class: dispenser, since: 2026-01-15 07:00, silent_after: 30 min}"
+            )
+        since = self._start(words["since"]) if "since" in words else None
+        silent = parse_span(words["silent_after"]) / SECOND if "silent_after" in words else None
+        return DeviceSpec(words["class"], since, silent, words.get("name", ""))
+
+    def _chosen(self) -> frozenset[str]:
+        assert isinstance(self.node, Pairs)
+        node = self.node.pairs.get("rules")
+        names = frozenset(each.value for each in node.items if isinstance(each, Text)) if isinstance(
+            node, Items) else frozenset()  # fmt: skip
+        for name in names:
+            if name not in self.book.rules:
+                raise Wrong(f"the book has no rule {name[:40]!r}{nearest(name, self.book.rules)}")
+        return names
+
+
+def _pair(text: str, spec: FactSpec) -> tuple[str, Value]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise Wrong(f"{text[:40]!r} is not field=value")
+    field_spec = spec.field(name)
+    return name, value if field_spec is not None and field_spec.type == "text" else _plain(value)
+
+
+def _plain(text: str) -> Any:
+    if re.fullmatch(r"-?[0-9]{1,15}", text):
+        return int(text)
+    if re.fullmatch(r"-?[0-9]{1,12}\.[0-9]{1,9}", text):
+        return float(text)
+    return {"yes": True, "true": True, "no": False, "false": False}.get(text.lower(), text)
