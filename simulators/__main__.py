@@ -310,7 +310,11 @@ def describe(scenario: Scenario) -> dict[str, object]:
         "tz": scenario.zone.key,
         "registry": str(scenario.registry.resolve()) if scenario.registry else None,
         "homes": list(scenario.homes),
-        "keys": sorted({one.settings["key"] for one in scenario.devices.values() if "key" in one.settings}),
+        "keys": {
+            one.settings["key"]: one.kind.key_bytes
+            for one in scenario.devices.values()
+            if "key" in one.settings
+        },
         "wires": sorted({one.kind.wire for one in scenario.devices.values()}),
     }
 

@@ -24,7 +24,6 @@ from hub.supervisor.folder import DataFolder, Memory
 from hub.supervisor.tools import call, describe_scenario
 
 DEMO_SPEED = 60.0
-KEY_BYTES = 16
 OWN_BROKERS = frozenset({"nats", "mosquitto"})
 OWN_PORTS = ("broker", "centre", "gateway", "ble")
 
@@ -62,7 +61,7 @@ def set_up(settings: RunSettings, folder: DataFolder, *, demo: bool, say: Callab
         say(f"importing the registry {memory.registry}")
         call(["hub.cli", "registry", "import", memory.registry], environment(folder, settings, clock))
     if demo:
-        make_keys(folder.device_secrets, scenario.get("keys", ()))
+        make_keys(folder.device_secrets, scenario.get("keys", {}))
     folder.remember(memory)
     return Start(memory, broker, clock, first=kept is None)
 
@@ -91,11 +90,11 @@ def make_broker(settings: RunSettings, folder: DataFolder, memory: Memory) -> Br
     return Mosquitto(folder.broker, listener, everybody)
 
 
-def make_keys(folder: Path, names: list[str] | tuple[str, ...]) -> None:
-    """Random keys for simulated devices; the gateway and the simulator read the same files."""
-    for name in names:
+def make_keys(folder: Path, lengths: Mapping[str, int]) -> None:
+    """Random keys of so many bytes for simulated devices; the gateway and the simulator read the same files."""
+    for name, length in lengths.items():
         if not (folder / name).exists():
-            write_private(folder / name, secrets.token_hex(KEY_BYTES) + "\n")
+            write_private(folder / name, secrets.token_hex(length) + "\n")
 
 
 def gateways_in(path: Path) -> list[str]:

@@ -53,6 +53,7 @@ class BthomeSender(Peripheral):
     async def send(self, service_data: bytes) -> None:
         """Put service data on the air as it is, right or wrong, for the length of a burst."""
         async with self._speaking:
+            service_data = self.damage(service_data) if self.damage else service_data
             self.last_sent = service_data
             await self.device.start_advertising(
                 AdvertisingType.UNDIRECTED_SCANNABLE,

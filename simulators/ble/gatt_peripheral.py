@@ -28,7 +28,11 @@ READABLE, WRITEABLE = gatt.Characteristic.READABLE, gatt.Characteristic.WRITEABL
 
 
 class GattPeripheral(Peripheral):
-    """A connectable device. service: the 16-bit UUID it advertises. battery: percent."""
+    """A connectable device. service: the 16-bit UUID it advertises. battery: percent.
+
+    newest_first: stored readings come in the wrong order. break_link: the link is lost with the next
+    reading on its way.
+    """
 
     service = 0x0000
     manufacturer = "Trygghub Simulated Devices"
@@ -39,10 +43,13 @@ class GattPeripheral(Peripheral):
         self.battery = battery
         self.stored: deque[tuple[str, bytes]] = deque()
         self.clock_writes: list[bytes] = []
+        self.newest_first = False
+        self.break_link = False
         self._characteristics: dict[str, gatt.Characteristic[bytes]] = {}
         self._news = asyncio.Event()
         self._gone = asyncio.Event()
         self._pushing: asyncio.Task[None] | None = None
+        self._breaking: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
@@ -51,7 +58,8 @@ class GattPeripheral(Peripheral):
 
     def store(self, uuid: str, value: bytes) -> None:
         """Keep a reading until a subscriber has confirmed it."""
-        self.stored.append((uuid, value))
+        value = self.damage(value) if self.damage else value
+        (self.stored.appendleft if self.newest_first else self.stored.append)((uuid, value))
         self._news.set()
 
     async def notify(self, uuid: str, value: bytes) -> bool:
@@ -150,8 +158,8 @@ class GattPeripheral(Peripheral):
     async def _push(self) -> None:
         """Send stored readings to subscribers, oldest first; delete each when it is confirmed."""
         while True:
-            while self.stored and await self._deliver(*self.stored[0]):
-                self.stored.popleft()
+            while self.stored and await self._deliver(*(reading := self.stored[0])):
+                self.stored.remove(reading)
                 self._news.set()
                 await asyncio.sleep(0)
             self._news.clear()
@@ -159,6 +167,11 @@ class GattPeripheral(Peripheral):
 
     async def _deliver(self, uuid: str, value: bytes) -> bool:
         if not self._subscribers(uuid, 2):
+            return False
+        if self.break_link:
+            self.break_link = False
+            self._breaking = asyncio.create_task(self.lose_link())
+            await self._gone.wait()
             return False
         sending = asyncio.ensure_future(self.device.indicate_subscribers(self._characteristics[uuid], value))
         gone = asyncio.ensure_future(self._gone.wait())

@@ -25,7 +25,7 @@ LOCKED = gatt.Characteristic.Permissions.WRITE_REQUIRES_ENCRYPTION
 
 
 class GlucoseMeter(GattPeripheral):
-    """The meter. records: (sequence number, bytes), oldest first."""
+    """The meter. records: (sequence number, bytes), oldest first. reported: set when somebody has fetched them."""
 
     service = 0x1808
     model = "Strip 1"
@@ -34,6 +34,7 @@ class GlucoseMeter(GattPeripheral):
         super().__init__(name, address, battery=battery)
         self.records: list[tuple[int, bytes]] = []
         self.answer_requests = True
+        self.reported = asyncio.Event()
         self._sequence = 0
         self._answers: set[asyncio.Task[None]] = set()
 
@@ -51,7 +52,9 @@ class GlucoseMeter(GattPeripheral):
     def _add(self, flags: int, at: datetime, rest: bytes) -> None:
         self._sequence += 1
         head = bytes([flags]) + self._sequence.to_bytes(2, "little")
-        self.records.append((self._sequence, head + date_time(at) + rest))
+        record = head + date_time(at) + rest
+        self.records.append((self._sequence, self.damage(record) if self.damage else record))
+        self.reported.clear()
 
     def _services(self) -> Sequence[gatt.Service]:
         control = self._offer(CONTROL_POINT, WRITE | INDICATE, permissions=LOCKED)
@@ -84,6 +87,7 @@ class GlucoseMeter(GattPeripheral):
                 for _, record in chosen:
                     await self.notify(MEASUREMENT, record)
                 answer = SUCCESS if chosen else NO_RECORDS
+                self.reported.set()
             elif op_code == DELETE and chosen is not None:
                 self.records = [one for one in self.records if one not in chosen]
                 answer = SUCCESS

@@ -84,6 +84,10 @@ class NukiLock(GattPeripheral):
         """Go into pairing mode."""
         self.pairing = True
 
+    def knows(self, number: int, key: bytes) -> None:
+        """Be paired with somebody already: an authorisation's number and its shared key."""
+        self.authorised[number] = key
+
     async def turn_by_hand(self, bolt: int) -> None:
         """Turn the knob: LOCKED or UNLOCKED; the beacon says that something changed."""
         self.bolt, self._trigger = bolt, MANUAL

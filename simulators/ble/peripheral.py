@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from bumble import core
 from bumble.device import Device
@@ -21,12 +22,13 @@ GONE = (core.BaseBumbleError, TransportLostError, asyncio.InvalidStateError, OSE
 
 
 class Peripheral(ABC):
-    """A device at a static random address. name: what it advertises."""
+    """A device at a static random address. name: what it advertises. damage: what becomes of bytes it sends."""
 
     def __init__(self, name: str, address: str) -> None:
         self.name = name
         self.address = address.lower()
         self.bonds = MemoryKeyStore()
+        self.damage: Callable[[bytes], bytes] | None = None
         self._air: Air | None = None
         self._station: Station | None = None
 

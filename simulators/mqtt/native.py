@@ -45,7 +45,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class Native:
-    """One native device. boot: makes the ids of this run differ from every other's. muted: without power or network."""
+    """One native device. boot: makes the ids of this run differ from every other's. muted: without power or network.
+
+    clock: ms that its own clock is ahead of the world's.
+    """
 
     home: str
     device: str
@@ -54,6 +57,7 @@ class Native:
     answering: Answering | None = None
     waiting: dict[str, Waiting] = field(default_factory=dict)
     muted: bool = False
+    clock: Millis = 0
     acknowledged: int = 0
     forgotten: int = 0
     results: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -73,7 +77,7 @@ class Native:
     def report(self, at: Millis, kind: str, data: Mapping[str, Any]) -> str:
         """Report a fact; the answer is the event's id."""
         own_id = f"{self.boot}-{next(self._numbers)}"
-        event = {"id": own_id, "at": at, "kind": kind, "data": dict(data)}
+        event = {"id": own_id, "at": at + self.clock, "kind": kind, "data": dict(data)}
         self.waiting[own_id] = Waiting(json.dumps(event).encode())
         if len(self.waiting) > MEMORY:
             del self.waiting[next(iter(self.waiting))]

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from simulators.play.unit import Unit
+from simulators.play.unit import Breakable, Unit
+from simulators.scenario.faults import FAULTS
 from simulators.scenario.model import Beat, Millis, Scenario
 from simulators.scenario.plan import Trouble, day_begin, day_plan, troubles
 from simulators.world import World
@@ -30,12 +31,13 @@ CATCH_UP: Millis = 2 * 3_600_000
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cue:
-    """A moment of the score: a beat to say, or a device falling silent or coming back."""
+    """A moment of the score: a beat to say, a device falling silent or coming back, a fault that begins or ends."""
 
     at: Millis
     number: int
     beat: Beat | None = field(default=None, compare=False)
     silence: tuple[str, bool] | None = field(default=None, compare=False)
+    fault: tuple[Trouble, bool] | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -85,6 +87,14 @@ class Conductor:
         elif cue.silence is not None:
             device, over = cue.silence
             self.units[device].silence(device, over=over)
+        elif cue.fault is not None:
+            self._break(*cue.fault)
+
+    def _break(self, trouble: Trouble, over: bool) -> None:
+        unit = self.units[trouble.device]
+        if isinstance(unit, Breakable):
+            unit.fail(trouble, over=over)
+            log.debug("%s: %s %s", trouble.device, trouble.do, "ends" if over else "begins")
 
     def _load_days(self, now: Millis) -> None:
         """Have the score of today and tomorrow ready; a day's last beats may lie in the next."""
@@ -98,6 +108,10 @@ class Conductor:
                 if one.do == "silent":
                     self._add(Cue(one.since, self._next(), silence=(one.device, False)))
                     self._add(Cue(one.until, self._next(), silence=(one.device, True)))
+                elif one.do in FAULTS and (one.until > self._begun or one.since == one.until >= self._begun):
+                    self._add(Cue(one.since, self._next(), fault=(one, False)))
+                    if FAULTS[one.do].lasts:
+                        self._add(Cue(one.until, self._next(), fault=(one, True)))
         self._troubles = [one for one in self._troubles if one.until > now]
 
     def _add(self, cue: Cue) -> None:

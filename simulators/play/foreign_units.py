@@ -7,6 +7,7 @@ the home's connection. Their addresses follow from home and device: `zigbee2mqtt
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +17,11 @@ from simulators.mqtt_devices.chirpstack_network import LoraButton
 from simulators.mqtt_devices.home_assistant_device import AnnouncedDevice
 from simulators.mqtt_devices.nuki_lock import LOCKED, UNLOCKED, NukiLock
 from simulators.mqtt_devices.said import Said
+from simulators.mqtt_devices.troubled import Troubled
 from simulators.mqtt_devices.wire import Wire
 from simulators.mqtt_devices.zigbee_bridge import ZigbeeBridge, ZigbeeDevice
 from simulators.scenario.model import Beat, Device, Home
+from simulators.scenario.plan import Trouble
 
 ZIGBEE_SORT: Mapping[str, str] = {
     "door": "contact", "motion": "motion", "smoke": "smoke", "water": "water", "safety_pendant": "button",
@@ -317,24 +320,43 @@ class ForeignHome:
                 yield from one.hear(topic, payload)
 
 
-class ForeignUnit:
-    """A home's devices of other makers on a broker of their own connection."""
+BOOT = 2.0
+"""Real seconds that a device is away while it starts anew."""
 
-    def __init__(self, home: Home, broker: str, boot: str) -> None:
+
+class ForeignUnit:
+    """A home's devices of other makers on a broker of their own connection. speed: the world's."""
+
+    def __init__(self, home: Home, broker: str, boot: str, speed: float = 1.0) -> None:
         self.home = ForeignHome(one for one in home.devices.values() if is_foreign(one))
+        self.ways = {name: Troubled(name, speed) for name in self.home.stands}
         self._wire = Wire(broker, f"bridges-{home.id}-{boot}", self.home)
 
     def say(self, beat: Beat) -> None:
         """Publish what a beat sounds like."""
-        self._wire.say(self.home.say(beat))
+        self.ways[beat.device].put(self.home.say(beat), lambda said: self._wire.say([said]))
 
     def silence(self, device: str, *, over: bool) -> None:
         """Take a device's power, or give it back."""
         (self.home.muted.discard if over else self.home.muted.add)(device)
 
+    def fail(self, trouble: Trouble, *, over: bool) -> None:
+        """A fault of one device; the connection is that of all bridges of the home."""
+        if self.ways[trouble.device].fail(trouble, over=over):
+            return
+        if trouble.do == "link_lost":
+            self._wire.line.drop()
+        elif trouble.do == "reboot":
+            self.silence(trouble.device, over=False)
+            asyncio.get_running_loop().call_later(BOOT, self._back, trouble.device)
+
     async def run(self) -> None:
         """The connection."""
         await self._wire.run()
+
+    def _back(self, device: str) -> None:
+        self.silence(device, over=True)
+        self._wire.say(self.home.stands[device].start())
 
 
 def is_foreign(device: Device) -> bool:

@@ -8,8 +8,16 @@ from collections.abc import Callable
 from simulators.mqtt.line import Line
 from simulators.mqtt.lock import MOTOR, Lock
 from simulators.mqtt.native import Native
+from simulators.mqtt_devices.said import Said
+from simulators.mqtt_devices.troubled import Troubled
+from simulators.scenario.faults import amount
 from simulators.scenario.model import Beat, Device, Home
+from simulators.scenario.plan import Trouble
 from simulators.world import World
+
+HOUR = 3_600_000
+BOOT = 2.0
+"""Real seconds that a device is away while it starts anew."""
 
 Troubles = Callable[[str], frozenset[str]]
 """Device id → the incidents that last just now."""
@@ -24,6 +32,7 @@ class MqttHome:
         self.line = Line(broker, f"simulated-{home.id}-{boot}", topics, self._heard, self._up)
         self.natives: dict[str, Native] = {}
         self.locks: dict[str, Lock] = {}
+        self.ways: dict[str, Troubled] = {}
         for device in home.devices.values():
             if device.kind.wire == "mqtt" and device.family == "native":
                 self._install(device, world, boot)
@@ -39,6 +48,19 @@ class MqttHome:
         if over:
             self.natives[device].wake()
 
+    def fail(self, trouble: Trouble, *, over: bool) -> None:
+        """A fault of one device; the connection is the home's router's, and all lose it together."""
+        native = self.natives[trouble.device]
+        if self.ways[trouble.device].fail(trouble, over=over):
+            return
+        if trouble.do == "clock_wrong":
+            native.clock = 0 if over else round(amount(trouble.data, "hours") * HOUR)
+        elif trouble.do == "link_lost":
+            self.line.drop()
+        elif trouble.do == "reboot":
+            self.silence(trouble.device, over=False)
+            asyncio.get_running_loop().call_later(BOOT, lambda: self.silence(trouble.device, over=True))
+
     async def run(self) -> None:
         """The connection and every device's own loop."""
         async with asyncio.TaskGroup() as tasks:
@@ -52,13 +74,21 @@ class MqttHome:
         return sum(len(native.waiting) for native in self.natives.values())
 
     def _install(self, device: Device, world: World, boot: str) -> None:
-        native = Native(device.home, device.id, self.line.publish, boot)
+        way = self.ways[device.id] = Troubled(device.id, world.speed)
+
+        async def publish(topic: str, payload: bytes) -> bool:
+            return await way.carry(Said(topic, payload), self._carry)
+
+        native = Native(device.home, device.id, publish, boot)
         if device.type == "lock":
             motor = device.settings.get("motor", MOTOR)
             lock = Lock(world, lambda: self._troubles(device.id), motor, native=native)
             native.answering = lock
             self.locks[device.id] = lock
         self.natives[device.id] = native
+
+    async def _carry(self, said: Said) -> bool:
+        return await self.line.publish(said.topic, said.payload, retain=said.retain)
 
     def _heard(self, topic: str, payload: bytes) -> None:
         parts = topic.split("/")

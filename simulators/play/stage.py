@@ -1,4 +1,4 @@
-"""Set the stage for a scenario: MQTT homes, the virtual radio with its devices, serial ports; then play."""
+"""Set the stage for a scenario: MQTT homes, the virtual radio with its devices, serial lines, alarm units; play."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from simulators.play.conductor import Conductor
+from simulators.play.keys import KeyMissing, key_of
 from simulators.play.mqtt_units import MqttHome
 from simulators.play.unit import Unit
 from simulators.scenario.model import Beat, Device, Scenario
@@ -48,7 +49,8 @@ async def play(
     if "ble" in wires:
         await put_on_air(scenario, ble_port or 0, world, data, units)
     if "serial" in wires:
-        plug_in(scenario, data, units)
+        plug_in(scenario, data, units, world)
+    connect_to_receivers(scenario, data, units, world)
     units.update((one.id, _ItselfUnit()) for one in _on("itself", scenario))
     async with asyncio.TaskGroup() as tasks:
         for unit in {id(one): one for one in units.values()}.values():
@@ -77,7 +79,7 @@ def _foreign(scenario: Scenario, broker: str, world: World, units: dict[str, Uni
     for home in scenario.homes.values():
         there = [one.id for one in home.devices.values() if is_foreign(one)]
         if there:
-            units.update(dict.fromkeys(there, ForeignUnit(home, broker, f"{world.now():x}")))
+            units.update(dict.fromkeys(there, ForeignUnit(home, broker, f"{world.now():x}", world.speed)))
 
 
 class _ItselfUnit:
@@ -96,25 +98,41 @@ class _ItselfUnit:
 async def put_on_air(scenario: Scenario, port: int, world: World, data: Path, units: dict[str, Unit]) -> None:
     """Open the virtual radio, with the scenario's Bluetooth devices on it. Raises StageError."""
     # bumble is large; a scenario without Bluetooth does without it.
-    from simulators.play.ble_units import KeyMissing, ble_unit  # noqa: PLC0415
+    from simulators.play.ble_units import ble_unit  # noqa: PLC0415
     from simulators.radio import Ether, RadioHub  # noqa: PLC0415
 
     hub = RadioHub(Ether(), port=port)
     try:
         await hub.start()
         for device in _on("ble", scenario):
-            units[device.id] = ble_unit(device, hub.address, world, data / "gateway" / "secrets")
+            zone = scenario.homes[device.home].zone
+            units[device.id] = ble_unit(device, hub.address, world, data / "gateway" / "secrets", zone)
     except (OSError, KeyMissing) as wrong:
         raise StageError(f"the virtual radio cannot start: {wrong}") from None
     log.info("the virtual radio is open to everybody at %s", hub.address)
 
 
-def plug_in(scenario: Scenario, data: Path, units: dict[str, Unit]) -> None:
-    """Make the scenario's serial units ready to be plugged in."""
-    from simulators.play.serial_units import NurseCallUnit  # noqa: PLC0415
+def plug_in(scenario: Scenario, data: Path, units: dict[str, Unit], world: World) -> None:
+    """Make the scenario's serial hardware ready to be plugged in. Raises StageError."""
+    from simulators.play.shared_lines import line_units  # noqa: PLC0415
 
-    for device in _on("serial", scenario):
-        units[device.id] = NurseCallUnit(device, data)
+    try:
+        units.update(line_units(_on("serial", scenario), data, world))
+    except KeyMissing as wrong:
+        raise StageError(f"the serial lines cannot be laid: {wrong}") from None
+
+
+def connect_to_receivers(scenario: Scenario, data: Path, units: dict[str, Unit], world: World) -> None:
+    """Make the scenario's alarm units on IP ready. Raises StageError."""
+    from simulators.play.ip_units import PanelUnit, PhoneUnit  # noqa: PLC0415
+
+    try:
+        for device in _on("sip", scenario):
+            units[device.id] = PhoneUnit(device, world)
+        for device in _on("tcp", scenario):
+            units[device.id] = PanelUnit(device, world, key_of(device, data / "gateway" / "secrets"))
+    except KeyMissing as wrong:
+        raise StageError(f"an alarm panel cannot report: {wrong}") from None
 
 
 def _on(wire: str, scenario: Scenario) -> list[Device]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from simulators.scenario.model import Beat
+from simulators.scenario.plan import Trouble
 
 Job = Callable[[], Awaitable[None]]
 
@@ -24,6 +25,15 @@ class Unit(Protocol):
 
     async def run(self) -> None:
         """Be there, until cancelled."""
+        ...
+
+
+@runtime_checkable
+class Breakable(Protocol):
+    """A unit whose wire can have faults (simulators.scenario.faults)."""
+
+    def fail(self, trouble: Trouble, *, over: bool) -> None:
+        """A fault of this device begins, or ends; one that happens at once only begins."""
         ...
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from simulators.scenario.measuring import METERS, facts, usual
 from simulators.scenario.model import Beat, Device, Millis
 from simulators.scenario.story import MINUTE, Scene
 
@@ -14,10 +16,11 @@ OBSERVED: Mapping[str, Mapping[str, str]] = {
     "lock": {"unlocks": "unlocked", "locks": "locked"},
     "bed": {"gets up": "left", "lies down": "entered"},
     "motion": {"moves": "motion"},
+    "door_reader": {"door opens": "opened", "door closes": "closed"},
 }
 """Device type → which scenes it sees, and as which of its facts."""
 
-AT_REST: Mapping[str, str] = {"door": "closed", "lock": "locked", "bed": "entered"}
+AT_REST: Mapping[str, str] = {"door": "closed", "lock": "locked", "bed": "entered", "door_reader": "closed"}
 """What a device reports of itself when its day begins, before anybody has moved."""
 
 DEFAULT_WINDOW = 60 * 60.0
@@ -91,23 +94,51 @@ def _dispensing(device: Device, day: Day, draw: random.Random) -> Iterator[Beat]
 
 
 def _measuring(device: Device, day: Day, draw: random.Random) -> Iterator[Beat]:
-    """A pulse oximeter on the finger, at its times."""
+    """A meter in use, at its times."""
     for clock in device.settings.get("measured", ()):
         at = day.instant(clock) + draw.randint(0, 5 * MINUTE)
-        spo2 = device.settings.get("spo2", 96) + draw.choice((-1, 0, 0, 1))
-        pulse = device.settings.get("pulse", 72) + draw.randint(-4, 4)
-        yield from reading(device, at, spo2, pulse)
+        yield from reading(device, at, usual(device.type, device.settings, draw))
 
 
-def reading(device: Device, at: Millis, spo2: float, pulse: float) -> Iterator[Beat]:
-    """One measurement says two facts at once."""
-    yield beat(device, at, "spo2", value=spo2)
-    yield beat(device, at, "pulse", value=pulse)
+def reading(device: Device, at: Millis, values: Mapping[str, float]) -> Iterator[Beat]:
+    """One measurement may say several facts at once. values: by name of quantity."""
+    for word, data in facts(device.type, values):
+        yield beat(device, at, word, **data)
+
+
+def _air(device: Device, day: Day, draw: random.Random) -> Iterator[Beat]:
+    """Temperature (°C) and humidity (%): cooler at night, warmest in the evening."""
+    period = round(device.settings.get("heartbeat", device.kind.heartbeat) * 1000)
+    for at in range(day.begin + draw.randint(20_000, 120_000), day.end, period):
+        hours = (at - day.begin) / (60 * MINUTE)
+        warmth = 21 + 1.5 * math.sin((hours - 4) * math.tau / 24) + draw.uniform(-0.2, 0.2)
+        yield beat(device, at, "temperature", value=round(warmth, 1))
+        yield beat(device, at, "humidity", value=round(38 + draw.uniform(-3, 3), 1))
+
+
+def _at_home(device: Device, day: Day, draw: random.Random) -> Iterator[Beat]:  # noqa: ARG001  as every habit
+    """A card in its holder while the resident is at home."""
+    yield beat(device, day.begin + 5000, "presence", value=True)
+    for scene in day.scenes:
+        if scene.what in ("goes out", "comes home"):
+            yield beat(device, scene.at, "presence", value=scene.what == "comes home")
+
+
+def _medicine_cabinet(device: Device, day: Day, draw: random.Random) -> Iterator[Beat]:
+    """Whoever comes with a tag opens the day's compartment and shuts it."""
+    for scene in day.scenes:
+        if scene.what == "unlocks" and scene.place == "tag":
+            at = scene.at + 4 * MINUTE
+            yield beat(device, at, "unlocked", how="compartment 1")
+            yield beat(device, at + draw.randint(2, 4) * MINUTE, "locked", how="compartment 1")
 
 
 OWN: Mapping[str, Callable[[Device, Day, random.Random], Iterator[Beat]]] = {
     "dispenser": _dispensing,
-    "oximeter": _measuring,
+    "climate": _air,
+    "key_card": _at_home,
+    "cabinet": _medicine_cabinet,
+    **dict.fromkeys(METERS, _measuring),
 }
 """Habits beyond what a device observes."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from simulators.scenario.faults import FAULTS
+from simulators.scenario.measuring import METERS
 from simulators.scenario.model import Device, Expected, Home, Incident, Instant, Scenario
 from simulators.scenario.text import (
     Problems,
@@ -17,6 +19,7 @@ from simulators.scenario.text import (
     datum,
     identity,
     meant,
+    number,
     one_of,
     parse,
     scalar,
@@ -24,7 +27,7 @@ from simulators.scenario.text import (
     whole,
     words,
 )
-from simulators.scenario.words import COMMON, DOSE_HABITS, FAMILIES, KINDS, LASTING
+from simulators.scenario.words import COMMON, DOSE_HABITS, KINDS, LASTING, MAKERS, Kind, kind_of
 
 FORMAT = "trygghub-scenario-1"
 SHIPPED = Path(__file__).parent.parent / "scenarios"
@@ -74,6 +77,7 @@ def read(text: str, file: Path | None = None) -> Scenario:
         file=file,
     )
     top.close()
+    _wires(top.spot("homes"), homes, problems)
     problems.settle()
     return scenario
 
@@ -167,20 +171,78 @@ def _device(name: str, home: str, spot: Spot, problems: Problems) -> Device | No
     kind = record.get("type", one_of(*KINDS))
     if len(problems.found) > before or kind is None:
         return None
-    readers = {**COMMON, **KINDS[kind].settings}
-    many = KINDS[kind].many
+    family = _family(record, kind, problems)
+    if family is None:
+        return None
+    of = kind_of(kind, family)
+    readers = {**COMMON, **of.settings}
     settings: dict[str, Any] = {
-        key: record.items(key, read) if key in many else record.get(key, read)
+        key: record.items(key, read) if key in of.many else record.get(key, read)
         for key, read in readers.items()
         if key in record.fields
     }
     record.close(readers)
-    family = settings.get("family", "native")
-    if family is None or (family != "native" and kind not in FAMILIES[family]):
-        offered = ", ".join(FAMILIES.get(str(family), {}))
+    _needed(record, of, "" if family == "native" else f" of the family '{family}'", kind, problems)
+    return Device(name, home, kind, settings)
+
+
+def _family(record: Record, kind: str, problems: Problems) -> str | None:
+    """The maker's family of a device, if it has such a type."""
+    before = len(problems.found)
+    family = record.get("family", one_of("native", *MAKERS), "native")
+    if len(problems.found) > before:
+        return None
+    if family != "native" and kind not in MAKERS[family].types:
+        offered = ", ".join(MAKERS[family].types)
         problems.add(record.line, f"the family '{family}' has no {kind}; it has {offered}")
         return None
-    return Device(name, home, kind, settings)
+    return str(family)
+
+
+def _needed(record: Record, of: Kind, family: str, kind: str, problems: Problems) -> None:
+    missing = sorted(key for key in of.needs if key not in record.fields)
+    if missing:
+        problems.add(record.line, f"{record.what}: a {kind}{family} needs {' and '.join(map(repr, missing))}")
+
+
+SOLITARY = frozenset({"nurse_call", "door_reader"})
+"""Types whose simulator has its line for itself."""
+
+
+def _wires(spot: Spot | None, homes: dict[str, Home], problems: Problems) -> None:
+    """Two devices at one address, or of two protocols on one line, cannot be meant."""
+    met: dict[str, Device] = {}
+    for home in homes.values():
+        for device in home.devices.values():
+            line = _line_of(spot, device)
+            place = str(
+                device.settings.get("address") or device.settings.get("port") or f"{device.home}/{device.id}"
+            )
+            if place in met:
+                problems.add(
+                    line, f"device '{device.id}': {place} is the address of '{met[place].id}' already"
+                )
+            met[place] = device
+            port = place.partition("#")[0]
+            other = met.setdefault(f"port {port}", device) if device.kind.wire == "serial" else device
+            if other is not device and (
+                SOLITARY & {device.type, other.type} or _speaks(device) != _speaks(other)
+            ):
+                problems.add(
+                    line, f"device '{device.id}': the line {port} is that of '{other.id}'; name another port"
+                )
+
+
+def _speaks(device: Device) -> str:
+    return "enocean" if device.type == "key_card" else str(device.settings.get("family", device.type))
+
+
+def _line_of(spot: Spot | None, device: Device) -> int:
+    """The line a device stands on."""
+    for key in (device.home, "devices", device.id):
+        fields = spot.value if spot is not None else None
+        spot = fields.get(key) if isinstance(fields, dict) else None
+    return spot.line if spot is not None else 1
 
 
 def _named(name: str, spot: Spot, problems: Problems) -> None:
@@ -222,10 +284,27 @@ def _incident(spot: Spot, homes: dict[str, Home], problems: Problems) -> Inciden
         )
     if device and found.lasting is None and do in LASTING - {"reading"}:
         problems.add(record.line, f"'{do}' needs 'for' (how long)")
+    if device:
+        _told(device, do, record, problems)
     return found if device else None
 
 
+def _told(device: Device, do: str, record: Record, problems: Problems) -> None:
+    """Whether a fault or a measurement understands its data."""
+    spot = record.fields.get("data")
+    if spot is None or not isinstance(spot.value, dict) or not (do == "reading" or do in FAULTS):
+        return
+    readers = FAULTS[do].data if do in FAULTS else {one.name: number for one in METERS[device.type]}
+    for key, one in spot.value.items():
+        if key in readers:
+            scalar(one, f"data '{key}'", readers[key], problems, None)
+        else:
+            takes = f"it takes {', '.join(readers)}" if readers else "it takes none"
+            problems.add(one.line, f"'{do}' knows no data '{key}'{meant(key, readers)}; {takes}")
+
+
 def _can_last(device: Device, do: str) -> bool:
+    """Whether `for` goes with it: a fact with an end, or a word of its own that lasts."""
     return do in device.kind.ends or do in LASTING
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from simulators.scenario.faults import FAULTS
 from simulators.scenario.habits import Day, beat, habits, reading
+from simulators.scenario.measuring import told
 from simulators.scenario.model import Beat, Device, Expected, Home, Incident, Instant, Millis, Scenario
 from simulators.scenario.story import Hours, story
 from simulators.scenario.words import DOSE_HABITS
@@ -127,17 +129,22 @@ def _home_plan(home: Home, start: int, on: date, incidents: list[Incident], seed
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """An incident that lasts: while it does, the device behaves so when it is spoken to."""
+    """An incident that lasts: while it does, the device behaves so. A fault that happens at once ends as it begins."""
 
     device: str
     do: str
     since: Millis
     until: Millis
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def troubles(scenario: Scenario, first: date, number: int = 1) -> list[Trouble]:
-    """The lasting incidents of one day, for devices that answer commands."""
-    lasting = [one for one in scenario.incidents if one.day in (None, number) and one.lasting is not None]
+    """The lasting incidents of one day and its faults, for whoever plays the devices."""
+    lasting = [
+        one
+        for one in scenario.incidents
+        if one.day in (None, number) and (one.lasting is not None or one.do in FAULTS)
+    ]
     return [trouble_of(one, scenario, first, number) for one in lasting]
 
 
@@ -145,7 +152,7 @@ def trouble_of(one: Incident, scenario: Scenario, first: date, number: int) -> T
     """When an incident begins and ends on a day."""
     on = first + timedelta(days=number - 1)
     since = _clock_of(on, scenario.start, scenario.homes[one.home].zone)(one.at)
-    return Trouble(one.device, one.do, since, since + round((one.lasting or 0) * 1000))
+    return Trouble(one.device, one.do, since, since + round((one.lasting or 0) * 1000), one.data)
 
 
 # ---------------------------------------------------------------- incidents
@@ -179,7 +186,7 @@ def _contradicting(device: Device, do: str) -> frozenset[str]:
 
 
 def _said(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:
-    if incident.do in DOSE_HABITS or incident.do in ("slow", "cut_off"):
+    if incident.do in DOSE_HABITS or incident.do in ("stuck", "cut_off") or incident.do in FAULTS:
         return
     if incident.do in _COURSES:
         yield from _COURSES[incident.do](device, incident, since, until)
@@ -191,9 +198,9 @@ def _said(device: Device, incident: Incident, since: Millis, until: Millis) -> I
 
 
 def _readings(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:
-    spo2, pulse = incident.data.get("spo2", 96), incident.data.get("pulse", 72)
+    values = told(device.type, device.settings, incident.data)
     for at in range(since, until + 1, round(READING_EVERY * 1000)):
-        yield from reading(device, at, spo2, pulse)
+        yield from reading(device, at, values)
 
 
 def _draining(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:

@@ -24,7 +24,9 @@ MORNING_PEAK = 3 * HOUR
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scene:
-    """One thing that happens. what: moves, gets up, lies down, door opens, door closes, unlocks, locks."""
+    """One thing that happens. what: moves, gets up, lies down, goes out, comes home, door opens, door closes,
+    unlocks, locks.
+    """
 
     at: Millis
     what: str
@@ -53,6 +55,7 @@ def story(hours: Hours, draw: random.Random) -> list[Scene]:
         left, back = at + _about(draw, 5), at + draw.randint(35, 75) * MINUTE
         away.append((left, back))
         scenes += [*_through_the_door(left, draw), *_through_the_door(back, draw)]
+        scenes += [Scene(left, "goes out"), Scene(back, "comes home")]
     for at in hours.carers:
         scenes += _carer(at + _about(draw, 4), draw)
     scenes += _moving(wakes + 5 * MINUTE, sleeps - 10 * MINUTE, away, wakes + MORNING_PEAK, draw)

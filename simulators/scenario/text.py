@@ -173,6 +173,44 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return read
 
 
+def bluetooth(text: str) -> str:
+    """A Bluetooth address, in small letters."""
+    if not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text):
+        raise ValueError(f"a Bluetooth address is written like c0:7a:10:00:00:11, not {text!r:.60}")
+    return text.lower()
+
+
+def shared_line(text: str) -> str:
+    """A place on a serial line: the port below the data folder and the unit there, `serial/stick#0180a1b2`."""
+    if not re.fullmatch(r"(?!/)[A-Za-z0-9_./-]{1,120}#[A-Za-z0-9+]{1,32}", text) or ".." in text:
+        raise ValueError(
+            f"a place on a serial line is written port#unit, like serial/stick#0180a1b2, not {text!r:.60}"
+        )
+    return text
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    """A host and a port."""
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch(r"[1-9]\d{0,4}", port) or int(port) > 65_535:
+        raise ValueError(f"a receiver is written host:port, like 127.0.0.1:15060, not {text!r:.60}")
+    return host, int(port)
+
+
+def controller(text: str) -> str:
+    """The controller id of a SCAIP unit."""
+    if not re.fullmatch(r"\d{1,20}", text):
+        raise ValueError(f"a SCAIP unit's address is its controller id, 1 to 20 digits, not {text!r:.60}")
+    return text
+
+
+def account(text: str) -> str:
+    """The account of a DC-09 panel."""
+    if not re.fullmatch(r"[0-9A-F]{3,16}", text):
+        raise ValueError(f"a panel's address is its account, 3 to 16 of 0-9 and A-F, not {text!r:.60}")
+    return text
+
+
 def datum(text: str) -> float | bool | str:
     """A value in an event's data: a number, true, false, or text."""
     if text in {"true", "false"}:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from simulators.serial.cable import Cable
@@ -37,6 +38,16 @@ def unpack(data: bytes, count: int, skip: int = 0) -> str:
     bits = "".join(format(byte, "08b")[::-1] for byte in data)
     codes = [int(bits[7 * at : 7 * at + 7][::-1], 2) for at in range(skip, count)]
     return "".join(known.get(code, chr(code)) for code in codes)
+
+
+def stamp_of(at: datetime) -> str:
+    """A moment with its offset as the network stamps it: swapped digits of date, time and quarters of an hour."""
+    quarters = round((at.utcoffset() or timedelta(0)) / timedelta(minutes=15))
+    fields = (*(int(one) for one in f"{at:%y %m %d %H %M %S}".split()), abs(quarters))
+    swapped = [f"{one % 10}{one // 10}" for one in fields]
+    if quarters < 0:  # the sign is bit 3 of the first half written
+        swapped[6] = f"{int(swapped[6], 16) | 0x08:02X}"
+    return "".join(swapped)
 
 
 def deliver(sender: str, text: str, stamp: str = "62101120000040") -> bytes:
@@ -99,9 +110,9 @@ class GsmModem:
         if self._port is not None:
             self._port.plug()
 
-    def arrive(self, sender: str, text: str) -> int:
-        """A message comes from the network and is kept on the card."""
-        return self.keep(deliver(sender, text))
+    def arrive(self, sender: str, text: str, at: datetime | None = None) -> int:
+        """A message comes from the network and is kept on the card. at: the network's stamp."""
+        return self.keep(deliver(sender, text, stamp_of(at)) if at else deliver(sender, text))
 
     def keep(self, pdu: bytes) -> int:
         """Any bytes come as a message."""

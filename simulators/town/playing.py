@@ -167,7 +167,7 @@ async def play_town(
     if "ble" in wires:
         await put_on_air(scenario, ble_port or 0, world, data, units)
     if "serial" in wires:
-        plug_in(scenario, data, units)
+        plug_in(scenario, data, units, world)
     own = [unit for name, unit in units.items() if name not in before]
     async with asyncio.TaskGroup() as tasks:
         for unit in (*crowds, *own):
