@@ -72,6 +72,7 @@ async def test_a_stopped_server_is_noticed_and_its_return_too(
     await own_house.town.alarm("door.opened", "h1", "lock-1")
     nils = await enter(own_house)
     page = await nils.open("/nb/alarms")
+    await page.mouse.click(5, 400)
     await page.evaluate(STOPWATCH)
     await own_house.stop(signal.SIGKILL)
     assert 7.5 < await goes_offline(page) < 10.5
@@ -82,6 +83,8 @@ async def test_a_stopped_server_is_noticed_and_its_return_too(
     await expect(page.locator("#conn")).to_have_text("Direkte")
     await in_step(own_house, page, eventually)
     await expect(page.locator("#say-now")).to_contain_text("Fall oppdaget, Solveig Ødegård")
+    bursts = await page.evaluate("trygghub.sound.bursts.map(burst => burst.tier)")
+    assert bursts == ["p3", "p2", "p1"], "the notice, the fault, the fall"
     assert not (await page.title()).startswith("⚠")
 
 

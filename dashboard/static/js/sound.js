@@ -12,7 +12,11 @@ let mutedUntil = 0;
 let playing = "";
 let nextAt = 0;
 let owner = !navigator.locks;      // of several tabs of one browser only one sounds
-const onceHeard = new Set();       // P3 sounds once for each alarm
+const memory = {                   // of this tab, so that going to another page is not a new beginning
+  read: (name) => { try { return sessionStorage.getItem("trygghub." + name); } catch { return null; } },
+  write: (name, value) => { try { sessionStorage.setItem("trygghub." + name, value); } catch { /* then it is */ } },
+};
+const onceHeard = new Set(JSON.parse(memory.read("heard") || "[]"));   // P3 sounds once for each alarm
 export const bursts = [];          // what was played, for the sound test and the tests
 
 export const running = () => context?.state === "running";
@@ -50,6 +54,7 @@ export const soundFault = () => { if (owner) play("p2"); };
 export const unlock = async () => {
   context ??= new AudioContext();
   await context.resume().catch(() => {});
+  if (running()) memory.write("sound", "on");
   if (running() && !owner) navigator.locks.request("trygghub-sound", () => { owner = true; return new Promise(() => {}); });
   paint();
   return running();
@@ -90,6 +95,7 @@ export const listen = (alarms, silentSensors) => {
   nextAt = performance.now() + PATTERNS[tier].every * 1000;
   if (tier === "p3") {
     for (const alarm of alarms.values()) if (alarm.tier === "p3") onceHeard.add(alarm.id);
+    memory.write("heard", JSON.stringify([...onceHeard].slice(-300)));
     nextAt = 0;
   }
 };
@@ -107,3 +113,5 @@ for (const test of document.querySelectorAll("[data-test-sound]")) {
   test.addEventListener("click", async () => { if (await unlock()) play(test.dataset.testSound); });
 }
 paint();
+// Browsers let a tab go on sounding where its user has clicked before; where they do not, the button says so.
+if (memory.read("sound") === "on") unlock();
