@@ -1,4 +1,4 @@
-"""The demo's day raises exactly the alerts that its author wrote down, judged by the shipped rules."""
+"""A shipped day raises exactly the alerts that its author wrote down, judged by the shipped rules."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ import pytest
 import yaml
 
 from drivers.events import Event, Millis
-from drivers.registry import device_type
+from drivers.registry import DEVICE_TYPES, device_type
 from hub.registry.check import check
 from hub.registry.models import RegistryFile
 from rules import DeviceSpec, Engine, HomeSpec, load_book
 from rules.shipped import standard_book_text
+from simulators.play.foreign_units import lora_eui, nuki_id
 from simulators.scenario.load import load
-from simulators.scenario.model import Scenario
+from simulators.scenario.model import Device, Scenario
 from simulators.scenario.plan import Window, day_begin, day_plan, expected
 
 Alert = tuple[str, str, Millis]
 """Rule, home, instant of raising."""
 
 
-@pytest.fixture(scope="module")
-def scenario() -> Scenario:
-    """The shipped demo."""
-    return load("demo_day")
+@pytest.fixture(scope="module", params=["demo_day", "all_links"])
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    """The shipped demo, and the day of every device kind."""
+    return load(request.param)
 
 
 @pytest.fixture(scope="module")
 def registry(scenario: Scenario) -> RegistryFile:
-    """The demo's homes, as the centre would read them."""
+    """The scenario's homes, as the centre would read them."""
     assert scenario.registry is not None
     return RegistryFile.model_validate(yaml.safe_load(scenario.registry.read_text("utf-8")))
 
@@ -86,7 +87,7 @@ def test_the_day_raises_the_alerts_it_expects_and_no_other(
     assert sorted(raised) == sorted(found[0] for found in matches.values())
 
 
-def test_the_demos_registry_has_nothing_wrong(scenario: Scenario) -> None:
+def test_its_registry_has_nothing_wrong(scenario: Scenario) -> None:
     """The file imports without a complaint."""
     assert scenario.registry is not None
     assert check(Path(scenario.registry).read_bytes()).problems == ()
@@ -94,11 +95,29 @@ def test_the_demos_registry_has_nothing_wrong(scenario: Scenario) -> None:
 
 def test_every_simulated_device_is_registered_on_its_wire(scenario: Scenario, registry: RegistryFile) -> None:
     """Scenario and registry speak of the same devices: home, link and address agree."""
-    simulated = {}
-    for one in scenario.devices.values():
-        address = one.settings.get("address") or one.settings.get("port") or f"{one.home}/{one.id}"
-        simulated[one.id] = (one.home, one.kind.wire, address)
+    simulated = {one.id: (one.home, one.kind.wire, address_of(one)) for one in scenario.devices.values()}
     assert simulated == {name: (one.home, one.link, one.address) for name, one in registry.devices.items()}
+
+
+def address_of(device: Device) -> str:
+    """Where the hub hears a simulated device."""
+    makers = {
+        "native": f"{device.home}/{device.id}",
+        "zigbee": f"zigbee2mqtt/{device.home}/{device.id}",
+        "nuki": f"nuki/{nuki_id(device.id)}",
+        "lorawan": f"lorawan/{lora_eui(device.id)}",
+        "announced": f"homeassistant/{device.id}",
+    }
+    own = device.settings.get("address") or device.settings.get("port")
+    return str(own or makers[device.family])
+
+
+def test_all_links_has_one_of_every_device_type() -> None:
+    """No driver that we ship is without a simulator that a scenario can use."""
+    path = load("all_links").registry
+    assert path is not None
+    registered = RegistryFile.model_validate(yaml.safe_load(path.read_text("utf-8"))).devices.values()
+    assert sorted(one.type for one in registered) == sorted(DEVICE_TYPES)
 
 
 def test_the_first_alert_comes_within_a_minute(scenario: Scenario) -> None:
