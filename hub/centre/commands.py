@@ -8,7 +8,7 @@ reason: an alert of that home which the person has taken, or an override in word
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis, TimeError, parse_time
-from hub.centre import audit
+from drivers.registry import DEVICE_TYPES
+from hub.centre import audit, unanswered
 from hub.centre.access import Actor, Right
-from hub.centre.alerts.codes import words
+from hub.centre.alerts.codes import Words, words
 from hub.centre.alerts.desk import speed_of
 from hub.centre.alerts.refusals import NotAllowed, NotFound, Refused, Unacceptable
 from hub.centre.alerts.rows import policy_of
@@ -75,6 +76,7 @@ async def ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str)
     async with store.writing() as session:
         await audit.in_order(session)
         device, home = await _device(session, wish, actor)
+        _takes(device, wish)
         why = await _reason(session, wish, actor)
         await _not_twice(session, wish, now)
         await _not_too_often(session, wish, actor, now - round(IN_SECONDS * 1000 * speed_of(clock)))
@@ -110,6 +112,36 @@ async def _device(session: AsyncSession, wish: Wish, actor: Actor) -> tuple[Devi
     if not home.gateway:
         raise Refused(NO_GATEWAY)
     return device, home
+
+
+def _takes(device: Device, wish: Wish) -> None:
+    """Refuse at once what this type of device cannot be asked, so that it stands in nobody's way."""
+    known = DEVICE_TYPES.get(device.type)
+    commands = known.commands if known is not None else {}
+    if wish.name not in commands:
+        raise Unacceptable(_takes_others(device.name or device.id, wish.name, list(commands)))
+    for name in wish.args:
+        if name not in commands[wish.name]:
+            raise Unacceptable(_takes_other_arguments(wish.name, name, commands[wish.name]))
+
+
+def _takes_others(device: str, asked: str, known: Sequence[str]) -> Words:
+    listed = ", ".join(known)
+    nb = f"Den kan bes om: {listed}." if known else "Den kan ikke bes om noe."
+    en = f"It takes: {listed}." if known else "It takes no commands."
+    return words(
+        f"{device} kan ikke bes om «{asked:.64}». {nb}", f"{device} does not take {asked!r:.70}. {en}"
+    )
+
+
+def _takes_other_arguments(command: str, asked: str, known: Sequence[str]) -> Words:
+    listed = ", ".join(known)
+    nb = f"Den tar: {listed}." if known else "Den tar ingen opplysninger."
+    en = f"It takes: {listed}." if known else "It takes no arguments."
+    return words(
+        f"«{command}» tar ikke imot «{asked:.64}». {nb}",
+        f"{command!r} has no argument {asked!r:.70}. {en}",
+    )
 
 
 async def _reason(session: AsyncSession, wish: Wish, actor: Actor) -> str:
@@ -219,6 +251,8 @@ async def _expire(store: Store, command: str, now: Millis) -> None:
             return
         row.status, row.settled, row.answer = "expired", now, "no answer in time"
         session.add(row)
+        await unanswered.journal(session, row, now)
+        await unanswered.forget(session, row, now)
         await _announce(session, row, now)
         await audit.write(session, _deed("command.expired", row, "hub", now))
 
@@ -237,6 +271,8 @@ async def settle(session: AsyncSession, gateway: str, body: Mapping[str, Any], n
     row.status, row.settled = str(outcome), _when(body, now)
     row.answer = str(body.get("reason") or "")[:500]
     session.add(row)
+    if outcome == "failed":
+        await unanswered.forget(session, row, now)
     await _announce(session, row, now)
     await audit.write(session, _deed(f"command.{outcome}", row, "hub", now, answer=row.answer))
 

@@ -226,6 +226,17 @@ async def test_a_refused_command_opened_no_door(ask, store):
     assert again.status_code == 409
 
 
+async def test_a_command_nobody_takes_is_422(ask):
+    """What the device does not take is refused at once, in both languages, and the right one goes through after it."""
+    path = "/devices/lock-1/commands"
+    for wrong in ({"name": "explode"}, {"name": "unlock", "args": {"a": 1}}):
+        answer = await ask("nils", "POST", path, json=wrong | {"reason": "nobody answers"})
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        assert "unlock" in answer.json()["says"]["nb"]
+    asked = await ask("nils", "POST", path, json={"name": "unlock", "reason": "nobody answers"})
+    assert asked.status_code == 202
+
+
 async def test_a_device_with_its_states(ask, store, clock):
     """A device tells its states, each with its age, and what may be asked of it."""
     async with store.writing() as session:

@@ -11,9 +11,10 @@ from sqlmodel import select
 
 from drivers.links.mqtt_client import NotConnected
 from hub.centre import commands
+from hub.centre.intake import states
 from hub.centre.intake.watermark import Mark, moved
 from hub.centre.sending import Acks, Parts
-from hub.store.centre_tables import CommandRow, Home, StoreFact
+from hub.store.centre_tables import Audit, CommandRow, DeviceState, Entry, Home, StoreFact
 
 
 @dataclass
@@ -41,6 +42,36 @@ async def command(store) -> CommandRow:
     async with store.reading() as session:
         (row,) = (await session.exec(select(CommandRow))).all()
     return row
+
+
+async def rows(store, table):
+    """All rows of a table, in order."""
+    async with store.reading() as session:
+        return list((await session.exec(select(table).order_by(table.seq))).all())
+
+
+async def unlock(store, clock, people):
+    """Nils asks Astrid's door to open."""
+    wish = commands.Wish("h1", "lock-1", "unlock", {}, reason="nobody answers")
+    return await commands.ask(store, clock, wish, people.nils, "test")
+
+
+async def settled(store, clock, id_: str, outcome: str) -> None:
+    """The gateway tells what became of a command."""
+    async with store.writing() as session:
+        body = {"command": id_, "outcome": outcome, "reason": "no answer within 10 s", "at": clock.now()}
+        await commands.settle(session, "gw1", body, clock.now())
+
+
+def bolt(value: str, at: int) -> dict[str, object]:
+    """What the lock said of its bolt."""
+    return {"device": "lock-1", "state": "lock.bolt", "home": "h1", "value": value, "at": at, "heard": at}
+
+
+async def believed(store) -> str:
+    """What the bolt is shown as."""
+    async with store.reading() as session:
+        return (await session.get(DeviceState, ("lock-1", "lock.bolt"))).value
 
 
 async def test_a_command_waits_for_the_line(store, clock, people, line):
@@ -77,6 +108,87 @@ async def test_a_late_result_is_still_shown(store, clock, people, line):
         body = {"command": asked.id, "outcome": "done", "reason": "", "at": clock.now()}
         await commands.settle(session, "gw1", body, clock.now())
     assert (await command(store)).status == "done"
+
+
+@pytest.mark.parametrize("how", ["failed", "expired"])
+async def test_a_bolt_is_unknown_after_an_unanswered_command(store, clock, people, line, how):
+    """After an unlock that nobody answered the lock is not "locked", until the lock itself says where its bolt is."""
+    async with store.writing() as session:
+        await states.store(session, [bolt("locked", clock.now() - 60_000)])
+    asked = await unlock(store, clock, people)
+    await commands.send_waiting(store, clock, line.publish)
+    assert await believed(store) == "locked"
+    if how == "expired":
+        clock.at += 31_000
+        await commands.send_waiting(store, clock, line.publish)
+        journaled = (await rows(store, Entry))[0]
+        assert (journaled.type, journaled.home, journaled.device) == ("result", "h1", "lock-1")
+        assert journaled.body["outcome"] == "expired"
+    else:
+        await settled(store, clock, asked.id, "failed")
+    assert await believed(store) == "unknown"
+    assert "device.unknown" in {row.action for row in await rows(store, Audit)}
+    async with store.writing() as session:
+        await states.store(
+            session, [bolt("locked", asked.asked - 1)]
+        )  # heard late, but older than the asking
+    assert await believed(store) == "unknown"
+    async with store.writing() as session:
+        await states.store(session, [bolt("locked", clock.now() + 1)])
+    assert await believed(store) == "locked"
+
+
+@pytest.mark.parametrize("outcome", ["done", "refused"])
+async def test_an_answered_command_leaves_the_bolt_to_the_lock(store, clock, people, outcome):
+    """A lock that answers tells its bolt itself: an answer makes nothing unknown."""
+    async with store.writing() as session:
+        await states.store(session, [bolt("locked", clock.now() - 60_000)])
+    asked = await unlock(store, clock, people)
+    await settled(store, clock, asked.id, outcome)
+    assert await believed(store) == "locked"
+
+
+async def test_a_lock_that_spoke_since_it_was_asked_is_believed(store, clock, people):
+    """A bolt told after the asking is known, though the command's own answer was lost."""
+    asked = await unlock(store, clock, people)
+    async with store.writing() as session:
+        await states.store(session, [bolt("unlocked", clock.now() + 5_000)])
+    await settled(store, clock, asked.id, "failed")
+    assert await believed(store) == "unlocked"
+
+
+async def test_journal_lines_of_the_centre_are_numbered(store, clock, people, line):
+    """Several commands that run out stand in the journal one after the other."""
+    for _ in range(3):
+        await unlock(store, clock, people)
+        clock.at += 31_000
+        await commands.send_waiting(store, clock, line.publish)
+    assert [entry.number for entry in await rows(store, Entry)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "nb", "en"),
+    [
+        ("explode", {}, "lock-1 kan ikke bes om «explode». Den kan bes om: lock, unlock, state.", "It takes: lock"),
+        ("unlock", {"a": 1}, "«unlock» tar ikke imot «a». Den tar ingen opplysninger.", "It takes no arguments."),
+    ],
+)  # fmt: skip
+async def test_what_a_device_does_not_take(store, clock, people, name, args, nb, en):
+    """A command that the device's type does not take is refused at once, and stands in nobody's way."""
+    wish = commands.Wish("h1", "lock-1", name, args, reason="nobody answers")
+    with pytest.raises(commands.Unacceptable) as refused:
+        await commands.ask(store, clock, wish, people.nils, "test")
+    assert refused.value.says["nb"] == nb
+    assert en in refused.value.says["en"]
+    assert (await unlock(store, clock, people)).status == "queued"
+
+
+async def test_a_device_that_takes_nothing(store, clock, people):
+    """A pendant that only ever calls says so when it is asked for something."""
+    wish = commands.Wish("h1", "pendant-1", "ring", {})
+    with pytest.raises(commands.Unacceptable) as refused:
+        await commands.ask(store, clock, wish, people.nils, "test")
+    assert refused.value.says["en"] == "pendant-1 does not take 'ring'. It takes no commands."
 
 
 async def test_a_home_without_gateway(store, clock, people):
