@@ -197,12 +197,10 @@ def _recent(home: Home, rule: str, language: Language) -> list[str]:
     }
     lines = []
     for (name, key), entries in home.recent.items():
-        if name == rule:
-            for at, action, reason in entries:
-                said = words.get(action, action) if language == "nb" else action
-                lines.append(
-                    f"  {say_instant(at, home.tz, language)}  {key}  {said}{f': {say_reason(reason, language)}' if reason else ''}"
-                )
+        for at, action, reason in entries if name == rule else ():
+            said = words.get(action, action) if language == "nb" else action
+            why = f": {say_reason(reason, language)}" if reason else ""
+            lines.append(f"  {say_instant(at, home.tz, language)}  {key}  {said}{why}")
     if not lines:
         return []
     return [_pick(language, "Siste avgjørelser:", "Last decisions:"), *lines]

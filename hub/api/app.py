@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.api import alerts, devices, gateways, homes, problems
+from hub.api import alerts, devices, gateways, homes, problems, rules
 from hub.api.context import Api
 
 __all__ = ["Api", "make_api"]
@@ -36,6 +36,7 @@ TAGS = [
         "description": "What is installed, what is known of it, and asking it for something.",
     },
     {"name": "gateways", "description": "The boxes in the homes, and how far their reports have come in."},
+    {"name": "rules", "description": "Why an alert is there, why one is not, and what if. Every look is audited."},
     {"name": "registry", "description": "Everything registered, as one file."},
     {"name": "me", "description": "Who asks."},
 ]
@@ -54,7 +55,7 @@ def make_api(api: Api) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.api = api
-    for part in (alerts, homes, devices, gateways):
+    for part in (alerts, homes, devices, gateways, rules):
         app.include_router(part.router)
     problems.install(app)
     app.add_middleware(NeverStored)

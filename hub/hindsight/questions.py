@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,8 @@ async def ask_why_not(
     """Why a rule has not raised in a home at an instant. Raises rules.why_not.Unasked."""
     homes = await homes_of(session, [home])
     events = await events_of(session, [home], since=at - LOOK_BACK, until=at)
-    _, engine = judge(book, homes, in_order(events), until=at, started=at - LOOK_BACK)
+    stream = in_order(events)
+    _, engine = await asyncio.to_thread(judge, book, homes, stream, until=at, started=at - LOOK_BACK)
     return why_not(engine, rule, home, language)
 
 
@@ -77,4 +79,6 @@ async def ask_what_if(
     """What another book or other parameters would have changed in these homes."""
     specs = await homes_of(session, homes)
     events = in_order(await events_of(session, homes, since=since, until=until))
-    return what_if(specs, events, before, after, parameters=parameters, until=until, started=since)
+    return await asyncio.to_thread(
+        what_if, specs, events, before, after, parameters=parameters, until=until, started=since
+    )
