@@ -24,7 +24,10 @@ from hub.store.centre_tables import Alert, Home
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault the hub can find. says may hold {names}, filled in when it is found."""
+    """A fault the hub can find. says may hold {names}, filled in when it is found.
+
+    {problem} is the word of a program, in English: only the English sentence holds it, and the alert's `detail`.
+    """
 
     rule: str
     says: Words
@@ -54,14 +57,14 @@ GAP = _fault(
 )
 UNREADABLE = _fault(
     "unreadable entry",
-    "Boksen {gateway} sender noe som sentralen ikke forstår: {problem}",
+    "Boksen {gateway} sender noe som sentralen ikke forstår.",
     "The gateway {gateway} sends what the centre does not understand: {problem}",
     "Kontroller at boks og sentral har samme versjon.",
     "Check that box and centre run the same version.",
 )
 CALL_NOT_JUDGED = _fault(
     "alarm not understood",
-    "En alarm fra hjemmet {home} kunne ikke behandles: {problem}",
+    "En alarm fra hjemmet {home} kunne ikke behandles.",
     "An alarm from the home {home} could not be dealt with: {problem}",
     "Ring hjemmet nå. Se i journalen hva som skjedde.",
     "Call the home now. Look in the journal for what happened.",
@@ -86,8 +89,8 @@ HEALTH = _fault(
     "gateway reports a fault",
     "{says}",
     "{says}",
-    "Kontroller boksen {gateway}.",
-    "Check the gateway {gateway}.",
+    "{do}",
+    "{do}",
 )
 NEVER_HEARD = _fault(
     "gateway never heard",
@@ -99,7 +102,7 @@ NEVER_HEARD = _fault(
 )
 JUDGING = _fault(
     "gateways not judged",
-    "Reglene for bokser kan ikke vurderes: {problem}",
+    "Reglene for bokser kan ikke vurderes.",
     "The rules about gateways cannot be judged: {problem}",
     "En boks som tier, oppdages kanskje ikke. Meld teknisk drift.",
     "A silent box may go unnoticed. Tell technical operations.",
@@ -107,7 +110,7 @@ JUDGING = _fault(
 )
 RULES = _fault(
     "rule book not read",
-    "Regelboken kan ikke leses, den medfølgende brukes: {problem}",
+    "Regelboken kan ikke leses. Den medfølgende brukes.",
     "The rule book cannot be read, the shipped one is used: {problem}",
     "Rett regelboken.",
     "Correct the rule book.",
@@ -115,7 +118,7 @@ RULES = _fault(
 )
 CHANNEL = _fault(
     "channel down",
-    "Varslingskanalen {channel} virker ikke: {problem}",
+    "Varslingskanalen {channel} virker ikke.",
     "The channel {channel} does not work: {problem}",
     "Bruk andre kanaler og rett feilen.",
     "Use other channels and mend it.",
@@ -134,8 +137,12 @@ async def found(
     home: str = "",
     names: Mapping[str, Any] = MappingProxyType({}),
 ) -> Alert | None:
-    """Raise a technical alert, unless it is open: a fault that lasts is one episode, however often it is seen."""
-    if await opening.open_alert(session, fault.rule, key) is not None:
+    """Raise a technical alert, unless it is open: a fault that lasts is one episode, however often it is seen.
+
+    One that was over and is back while its alert still waits for an answer counts as a repetition.
+    """
+    alert = await opening.open_alert(session, fault.rule, key)
+    if alert is not None and alert.condition != "cleared":
         return None
     filled = {"gateway": gateway, "home": home, **names}
     nb, en = (_fill(fault.says, language, filled) for language in ("nb", "en"))
@@ -151,9 +158,19 @@ async def found(
         staff_action=words(do_nb, do_en),
         urgency=fault.urgency,
         queue="technical",
-        body={"rule": fault.rule, "key": key, "names": {name: str(value) for name, value in filled.items()}},
+        body={
+            "rule": fault.rule,
+            "key": key,
+            "names": {name: _plain(value) for name, value in filled.items()},
+            "detail": _plain(filled.get("problem", "")),
+        },
     )
     return await opening.carry_out(session, judged, policy, now)
+
+
+def look_at(gateway: str) -> Words:
+    """What to do about a fault that the gateway itself knows no better answer to."""
+    return words(f"Kontroller boksen {gateway}.", f"Check the gateway {gateway}.")
 
 
 async def over(
@@ -167,6 +184,21 @@ async def over(
         action="clear", rule=fault.rule, key=key, home=alert.home, at=max(now, alert.last_at), reason=reason
     )
     return await opening.carry_out(session, judged, policy, now)
+
+
+LANE_WORDS: Mapping[str, Words] = MappingProxyType(
+    {
+        "alarm": words("alarmer", "alarm"),
+        "care": words("omsorg", "care"),
+        "technical": words("teknisk", "technical"),
+        "telemetry": words("målinger", "telemetry"),
+    }
+)
+
+
+def _plain(value: Any) -> str:
+    """A name as it stands in the alert's own record."""
+    return str(value["en"] if isinstance(value, Mapping) else value)
 
 
 def _fill(says: Words, language: str, names: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from hub.gateway.home_specs import home_specs
 from hub.gateway.journal import Line, Noted, health_line
 from hub.gateway.judging import Judge, Judging, decision_line
 from hub.gateway.link_plans import Ports, plans_for
+from hub.gateway.link_watch import Links, LinkWatch
 from hub.gateway.own_facts import OwnFacts
 from hub.gateway.registry_copy import Copy, PartError
 from hub.gateway.reserve import Reserve
@@ -74,6 +75,7 @@ class Gateway:
     upkeep: Upkeep = field(init=False)
     uplink: Uplink = field(init=False)
     watch: StoreWatch = field(init=False)
+    link_watch: LinkWatch = field(init=False)
     home_assistant: HomeAssistant | None = None
     _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     _homes: set[str] = field(default_factory=set)
@@ -87,6 +89,7 @@ class Gateway:
         self.own = OwnFacts(settings.id, writer, self.clock, self._own_home, self._nudge, self._own_fact)
         self.hearing = Hearing(writer, lambda: self.roll, self._heard, self._driver_broke)
         self.switchboard = Switchboard(self.hearing.hear, self.own.link_changed)
+        self.link_watch = LinkWatch(settings.id, writer, self.clock, self._links_now, self._nudge)
         self.commands = Commands(writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge)
         self.upkeep = Upkeep(writer, self.clock, self.own)
         self.watch = StoreWatch(writer, self.clock, self.own, self.upkeep, Reserve(self.folder / "reserve"))
@@ -151,6 +154,7 @@ class Gateway:
                 ("uplink", self.uplink.run),
                 ("heartbeat", self.own.beat),
                 ("upkeep", self.upkeep.run),
+                ("outages", self.link_watch.run),
                 ("clock", self._watch_clock),
             ):
                 tasks.create_task(always(name, part), name=name)
@@ -207,6 +211,23 @@ class Gateway:
             await self.switchboard.change(self.make_plans(self.roll, self._ports()))
         else:
             say.info("waiting for the registry; no device is heard yet")
+
+    def _links_now(self) -> Links | None:
+        """How every link is, and which devices of today are behind it; None before the first registry."""
+        if not self.roll.part.homes:
+            return None
+        now, carried = self.clock.now(), self.switchboard.carried()
+        return {
+            name: (
+                health,
+                [
+                    one
+                    for one in self.roll.devices.values()
+                    if one.id in carried[name] and one.is_assigned(now)
+                ],
+            )
+            for name, health in self.switchboard.health().items()
+        }
 
     def _first_copy(self) -> list[str]:
         """The registry at boot: a file of our own, the copy kept, or nothing yet."""

@@ -77,6 +77,7 @@ def health_line(what: str, nb: str, en: str, now: Millis, **data: Any) -> Line:
     """A line about the gateway's own condition, in words for people and data for programs.
 
     The centre makes a technical alert of it, unless `data` says `over` (it is past) or `note` (nobody need act).
+    `urgency` (high, moderate, low) and `staff_action` ({nb, en}) in `data` are taken over into the alert.
     """
     body = orjson.dumps({"what": what, "says": {"nb": nb, "en": en}, "data": data})
     return Line(type="health", lane="technical", body=body, at=now, heard=now)

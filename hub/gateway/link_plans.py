@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from drivers.events import Millis
+from drivers.links.ip_lines import LISTEN
 from drivers.links.link import Link
 from drivers.links.mqtt import MqttLink
 from hub.gateway.roll import Assigned, Roll
@@ -37,11 +38,13 @@ def plans_for(roll: Roll, ports: Ports) -> dict[str, Plan]:
     for port, devices in _together(roll.on("serial"), lambda one: port_of(one.part.address)).items():
         plans[f"serial:{port}"] = _serial(ports, port, devices)
     for kind in ("sip", "tcp"):
-        for where, devices in _together(
-            roll.on(kind), lambda one: str(one.part.settings.get("listen"))
-        ).items():
+        for where, devices in _together(roll.on(kind), _where).items():
             plans[f"{kind}:{where}"] = _receiver(kind, ports, devices)
     return plans
+
+
+def _where(device: Assigned) -> str:
+    return str(device.part.settings.get("listen", LISTEN[device.part.link]))
 
 
 def _together(devices: Iterable[Assigned], by: Callable[[Assigned], str]) -> dict[str, list[Assigned]]:
@@ -62,7 +65,7 @@ def _mqtt(roll: Roll, ports: Ports) -> Plan:
         return MqttLink(ports.devices, f"gateway-{ports.gateway}-devices", now=ports.now, routes=routes)
 
     made_of = [ports.devices, sorted(routes.items())]
-    return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "mqtt")
+    return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "mqtt", _ids(roll.on("mqtt")))
 
 
 def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
@@ -90,7 +93,8 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
         sorted((one.part.address.lower(), one.type.id, _text(one.unit.settings)) for one in devices),
         passkeys,
     ]
-    return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "ble")
+    heard = _ids(one for one in devices if one.type.ble is not None)
+    return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "ble", heard)
 
 
 def _serial(ports: Ports, port: str, devices: list[Assigned]) -> Plan:
@@ -106,6 +110,7 @@ def _serial(ports: Ports, port: str, devices: list[Assigned]) -> Plan:
         _fingerprint([port, str(ports.serial), _made_of(devices)]),
         make,
         lambda kind, address: kind == "serial" and port_of(address) == port,
+        _ids(devices),
     )
 
 
@@ -124,7 +129,12 @@ def _receiver(kind: str, ports: Ports, devices: list[Assigned]) -> Plan:
         _fingerprint([kind, _made_of(devices)]),
         make,
         lambda asked, _address: asked == kind,
+        _ids(devices),
     )
+
+
+def _ids(devices: Iterable[Assigned]) -> frozenset[str]:
+    return frozenset(one.id for one in devices)
 
 
 def _made_of(devices: list[Assigned]) -> list[object]:

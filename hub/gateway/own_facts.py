@@ -1,8 +1,9 @@
 """What the gateway says of itself: started, alive, a link up or down, its clock, its disk.
 
 They are events like any other: in the journal first, then up. They are judged by the centre, since a silent
-gateway cannot report itself. `device` is the gateway's id; `home` is the first of its homes, or its own id where
-it has none yet.
+gateway cannot report itself. `device` is the gateway's id: they are facts of the box, not of anybody's home. The
+wire wants a home, so `home` is the first of its homes, or its own id where it has none yet; whoever asks what was
+heard from a home leaves `gateway.*` out (hub/gateway/README.md).
 """
 
 from __future__ import annotations

@@ -41,12 +41,13 @@ class Plan:
     """How a link is to be. fingerprint: what it is made of; the same again means leave it alone.
 
     make: builds it; ValueError with a sentence when the settings cannot be meant.
-    serves: whether it carries a device at this kind of link and address.
+    serves: whether it carries a device at this kind of link and address. carries: the registered devices behind it.
     """
 
     fingerprint: str
     make: Callable[[], Link]
     serves: Callable[[str, str], bool]
+    carries: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -75,7 +76,9 @@ class Switchboard:
                 del self._links[name]
                 await _end(running.task)
         for name, plan in plans.items():
-            if name not in self._links:
+            if name in self._links:
+                self._links[name].plan = plan
+            else:
                 self._start(name, plan)
 
     async def watch(self) -> None:
@@ -103,6 +106,10 @@ class Switchboard:
     def health(self) -> dict[str, LinkHealth]:
         """How every link is now."""
         return {name: _health(running) for name, running in self._links.items()}
+
+    def carried(self) -> dict[str, frozenset[str]]:
+        """The registered devices behind every link."""
+        return {name: running.plan.carries for name, running in self._links.items()}
 
     def _start(self, name: str, plan: Plan) -> None:
         task = asyncio.create_task(self._keep(name), name=f"link {name}")

@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from drivers.events import Event, Millis
 from hub.centre import commands, technical
 from hub.centre.alerts import opening
+from hub.centre.alerts.codes import Words
 from hub.centre.alerts.decisions import OPENING, Judged
 from hub.centre.alerts.rows import Policy
 from hub.centre.intake import states
@@ -87,7 +88,7 @@ async def carry_out(session: AsyncSession, stored: Stored, policy: Policy, now: 
             await _safely(session, key, entry, roster, policy, now)
     await _states(session, stored.new, roster, now)
     for key, entry in stored.conflicts:
-        names = {"lane": key[2], "number": entry.number}
+        names = {"lane": technical.LANE_WORDS.get(key[2], key[2]), "number": entry.number}
         await technical.found(session, technical.CONFLICT, key[0], policy, now, gateway=key[0], names=names)
     await _heard(session, {key[0] for key in stored.marks}, policy, now)
 
@@ -176,15 +177,24 @@ async def _health(session: AsyncSession, gateway: str, entry: Read, policy: Poli
     if data.get("over") is True:
         await technical.over(session, technical.HEALTH, key, policy, now, "the gateway says it is over")
     elif data.get("note") is not True:
-        says = body.get("says")
-        both = (
-            says
-            if isinstance(says, dict) and {"nb", "en"} <= set(says)
-            else {"nb": str(says), "en": str(says)}
-        )
+        both = _in_both(body.get("says")) or dict.fromkeys(("nb", "en"), str(body.get("says")))
+        do = _in_both(data.get("staff_action")) or technical.look_at(gateway)
+        fault = replace(technical.HEALTH, urgency=_urgency(data.get("urgency")))
         await technical.found(
-            session, technical.HEALTH, key, policy, now, gateway=gateway, names={"says": both}
+            session, fault, key, policy, now, gateway=gateway, names={"says": both, "do": do}
         )
+
+
+def _in_both(said: object) -> Words | None:
+    """A gateway's text in both languages, if it is one."""
+    if not isinstance(said, dict) or not {"nb", "en"} <= set(said):
+        return None
+    return {"nb": str(said["nb"]), "en": str(said["en"])}
+
+
+def _urgency(said: object) -> str:
+    """What a gateway may ask for its own faults: critical is for what the rules say."""
+    return said if isinstance(said, str) and said in {"high", "low"} else technical.HEALTH.urgency
 
 
 async def _heard(session: AsyncSession, gateways: Collection[str], policy: Policy, now: Millis) -> None:

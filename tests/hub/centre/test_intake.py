@@ -286,6 +286,9 @@ async def test_unreadable_messages_are_put_aside(gate: Gate, store, payload):
     assert len(aside.payload) <= 8192
     (alert,) = await rows(store, Alert)
     assert alert.rule == "hub:unreadable entry"
+    assert alert.says["nb"] == "Boksen gw1 sender noe som sentralen ikke forstår."
+    assert alert.because["detail"]
+    assert alert.says["en"].endswith(alert.because["detail"])
     assert gate.marks[("gw1", EPOCH, "care")] == Mark(1)
 
 
@@ -385,6 +388,29 @@ async def test_a_gateway_reports_its_own_fault(gate: Gate, store, clock):
     clock.at += 1000
     await gate.send({"type": "health", "body": said | {"data": {"over": True}}}, lane="technical", first=2)
     assert (await rows(store, Alert))[0].handling == "resolved"
+
+
+async def test_a_gateways_dead_radio_is_urgent_and_comes_back(gate: Gate, store, clock):
+    """Urgency and what to do are the gateway's; a fault that returns before anybody answered is active again."""
+    do = {"nb": "Avtal tilsyn.", "en": "Agree on visits."}
+    says = {"nb": "Radioen er nede", "en": "The radio is down"}
+    down = {"what": "link ble", "says": says, "data": {"urgency": "high", "staff_action": do}}
+    over = {"what": "link ble", "says": says, "data": {"over": True}}
+    for number, body in enumerate((down, over, down), start=1):
+        await gate.send({"type": "health", "body": body}, lane="technical", first=number)
+        clock.at += 60_000
+    (alert,) = await rows(store, Alert)
+    assert (alert.urgency, alert.queue, alert.staff_action) == ("high", "technical", do)
+    assert (alert.condition, alert.count) == ("active", 2)
+
+
+@pytest.mark.parametrize("urgency", ["critical", "", 7, None, ["high"], {"high": 1}])
+async def test_a_gateway_cannot_make_its_faults_critical(gate: Gate, store, urgency):
+    """What is no urgency for a fault, and what is above it, counts as moderate."""
+    body = {"what": "x", "says": "?", "data": {"urgency": urgency, "staff_action": {"nb": 1}}}
+    await gate.send({"type": "health", "body": body}, lane="technical")
+    (alert,) = await rows(store, Alert)
+    assert (alert.urgency, alert.staff_action["nb"]) == ("moderate", "Kontroller boksen gw1.")
 
 
 async def test_a_database_in_trouble_acknowledges_nothing(gate: Gate, store, monkeypatch):
