@@ -34,8 +34,8 @@ HOMES = 150
 LOOK_EVERY = 0.05
 """Seconds between two looks at what the page has recorded; it times its rows itself."""
 
-LOADS = ((1, 20), (50, 600), (200, 1600))
-"""Events a second, and how many of them."""
+LOADS = ((1, 20, 1), (50, 600, 1), (200, 2000, 10), (200, 1600, 1))
+"""Events a second, how many of them, and every how-manieth is a press; the rest is movement in a room."""
 
 BOOK = """\
 rules:
@@ -151,18 +151,25 @@ def broker_of(data: Path) -> Broker:
 
 
 async def press(
-    client: aiomqtt.Client, rate: float, number: int, done: dict[str, int]
+    client: aiomqtt.Client, rate: float, number: int, done: dict[str, int], every: int = 1
 ) -> dict[tuple[str, int], float]:
-    """Press `number` pendants at a steady rate, each home in turn; returns (home, how often) → when, in ms."""
+    """Say `number` events at a steady rate, each `every`-th a press, each home in turn.
+
+    Returns (resident, how often pressed) → when, in ms.
+    """
     sent: dict[tuple[str, int], float] = {}
     began = time.perf_counter()
     for turn in range(number):
         await asyncio.sleep(max(0.0, began + turn / rate - time.perf_counter()))
-        home = f"h{turn % HOMES}"
+        home = f"h{turn // every % HOMES}"
+        topic = f"homes/{home}/devices/{home}-pendant/event"
+        if turn % every:
+            body = {"id": f"{home}-m{began:.0f}-{turn}", "kind": "room.motion", "data": {}}
+            await client.publish(topic, json.dumps(body), qos=0)
+            continue
         done[home] = done.get(home, 0) + 1
         body = {"id": f"{home}-{done[home]}", "kind": "pendant.pressed", "data": {}}
         sent[f"Resident {home}", done[home]] = time.time() * 1000
-        topic = f"homes/{home}/devices/{home}-pendant/event"
         await client.publish(topic, json.dumps(body), qos=0)
     return sent
 
@@ -258,12 +265,14 @@ async def main() -> None:
             async with aiomqtt.Client(broker.host, broker.port, **login) as client:  # type: ignore[arg-type]
                 client.pending_calls_threshold = 1000
                 await seen_by(page, await press(client, 20, HOMES, done))
-                for rate, number in LOADS:
+                for rate, number, every in LOADS:
                     await page.evaluate("() => { window.__seen.length = 0 }")
-                    sent = await press(client, rate, number, done)
+                    sent = await press(client, rate, number, done, every)
                     found = await seen_by(page, sent)
                     took = [found[one] - at for one, at in sent.items() if one in found]
-                    print(f"   {rate:4d} events/s: {spread(took)}   {len(took)} of {len(sent)} presses seen")
+                    what = "all of them presses" if every == 1 else f"one in {every} a press"
+                    seen = f"{len(took)} of {len(sent)} presses seen"
+                    print(f"   {rate:4d} events/s, {what:19}: {spread(took)}   {seen}")
             for name, size in sorted(memory(data)):
                 print(f"   {size:6.0f} MiB  {name}")
             await chromium.close()
