@@ -7,6 +7,7 @@ leaves the reading in its store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +19,7 @@ from simulators.ble.bthome_frame import FLAGS, scan_response
 from simulators.ble.peripheral import GONE, Peripheral, end
 
 INTERVAL = 30.0  # ms between advertisements
+FAREWELL = 2.0  # seconds of real time that a disconnection may take
 READ, NOTIFY, INDICATE, WRITE = (
     gatt.Characteristic.Properties.READ,
     gatt.Characteristic.Properties.NOTIFY,
@@ -75,6 +77,15 @@ class GattPeripheral(Peripheral):
         if self.on_air:
             self._characteristics["2A19"].value = bytes([percent])
             await self.notify("2A19", bytes([percent]))
+
+    async def switch_off(self) -> None:
+        """Say farewell and leave the air, as a meter does when it is done."""
+        if self.on_air:
+            with contextlib.suppress(TimeoutError, *GONE):
+                async with asyncio.timeout(FAREWELL):
+                    for connection in tuple(self.device.connections.values()):
+                        await connection.disconnect()
+        await self.silence()
 
     async def until_stored_is_empty(self) -> None:
         """Wait until every stored reading has been confirmed."""

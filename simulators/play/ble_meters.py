@@ -27,7 +27,7 @@ STAYS_ON = 60.0
 """Real seconds that a meter waits for somebody who fetches its reading; what stays is fetched with the next."""
 AFTERWARDS = 1.0
 """Real seconds between a reading's confirmation and switching off."""
-WORN = 20.0
+WORN = 40.0
 """Real seconds that a strap is worn for one measurement; it speaks once a second."""
 
 
@@ -99,7 +99,7 @@ class MeterUnit(BleUnit, Generic[Meter]):
             async with asyncio.timeout(STAYS_ON):
                 await self._fetched()
                 await asyncio.sleep(AFTERWARDS)
-        self._turn.put(self._meter.silence)
+        self._turn.put(self._meter.switch_off)
 
     async def _fetched(self) -> None:
         """Wait until nobody needs it on the air any more."""

@@ -156,6 +156,7 @@ class Session:
         try:
             talk = self._conversation()
             self._client = client = await self._connect()
+            self.sightings.used(self.address)  # what was heard on the way here is no reason to come again
             self.count("connections")
             if talk is not None:
                 self._talking = Talking(talk, self._write, self._tell)
