@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -63,12 +63,19 @@ URGENCY_WORDS: dict[str, Words] = {
     "low": words("Oppgave", "Task"),
 }
 
+NO_WORDS = words("", "")
+NOT_REACHED = words("ikke nådd", "not reached")
+DOES_NOT_WORK = words("virker ikke", "does not work")
+
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one notification went. status: sent, shown, unreached or failed."""
+    """How one notification went. status: sent, shown, unreached or failed. way: the channel, in people's words.
+
+    why: why somebody was not reached, in a word or two.
+    """
 
     notification: int
     channel: str
@@ -76,6 +83,8 @@ class Outcome:
     name: str
     status: str
     detail: str = ""
+    way: Words = field(default_factory=lambda: NO_WORDS)
+    why: Words = field(default_factory=lambda: NO_WORDS)
 
     @property
     def reached(self) -> bool:
@@ -239,7 +248,7 @@ class Escalator:
                 if leased.status == "leased":
                     notices.append((channel, _notice(leased, row, alert, person, tell, text)))
                 else:
-                    before.append(_outcome(leased, person.name))
+                    before.append(_outcome(leased, person.name, channel))
         return Leased(row.id or 0, alert.id or 0, tuple(notices), tuple(before))
 
     async def _skip(
@@ -254,14 +263,14 @@ class Escalator:
     # -- 2: send ------------------------------------------------------------------------------------------------
 
     async def _send(self, channel: Channel, notice: Notice) -> Outcome:
-        status, detail = "failed", ""
+        status, detail, why = "failed", "", DOES_NOT_WORK
         try:
             async with asyncio.timeout(SEND_WITHIN):
                 delivery = await channel.send(notice)
-            status, detail = delivery.status, delivery.detail
+            status, detail, why = delivery.status, delivery.detail, NO_WORDS
             self._down.discard(channel.name)
         except NotReachedError as reason:
-            status, detail = "unreached", str(reason)
+            status, detail, why = "unreached", str(reason), words(**reason.why) if reason.why else NOT_REACHED
         except ChannelDownError as reason:
             detail = str(reason)
         except TimeoutError:
@@ -270,7 +279,9 @@ class Escalator:
             log.exception("a channel broke", channel=channel.name)
             detail = f"{type(fault).__name__}: {fault!s:.200}"
         metrics.NOTIFICATIONS.labels(channel.name, status).inc()
-        return Outcome(notice.id, channel.name, notice.target, notice.name, status, detail)
+        return Outcome(
+            notice.id, channel.name, notice.target, notice.name, status, detail, channel.words, why
+        )
 
     # -- 3: record, go on ---------------------------------------------------------------------------------------
 
@@ -335,11 +346,12 @@ class Escalator:
         for outcome in outcomes:
             if outcome.status == "failed" and outcome.channel not in self._down:
                 self._down.add(outcome.channel)
-                names = {"channel": outcome.channel, "problem": outcome.detail}
+                names = {"channel": outcome.way, "problem": outcome.detail}
                 await technical.found(session, technical.CHANNEL, outcome.channel, policy, now, names=names)
 
 
-def _people(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
+def _people(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Who was told, and how that went; `says` is fit for the timeline: `Eva Haugen (screen, not signed in)`."""
     return [
         {
             "staff": one.target,
@@ -347,9 +359,15 @@ def _people(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
             "channel": one.channel,
             "status": one.status,
             "detail": one.detail,
+            "says": {language: _tried(one, language) for language in ("nb", "en")},
         }
         for one in outcomes
     ]
+
+
+def _tried(one: Outcome, language: str) -> str:
+    how = [one.way[language] or one.channel, one.why[language]]
+    return f"{one.name} ({', '.join(filter(None, how))})"
 
 
 async def _notification(
@@ -378,8 +396,10 @@ async def _record(session: AsyncSession, outcome: Outcome, now: Millis) -> None:
         session.add(row)
 
 
-def _outcome(row: Notification, name: str) -> Outcome:
-    return Outcome(row.id or 0, row.channel, row.target, name, row.status, row.detail)
+def _outcome(row: Notification, name: str, channel: Channel) -> Outcome:
+    """What an earlier life of this step had recorded."""
+    why = {"unreached": NOT_REACHED, "failed": DOES_NOT_WORK}.get(row.status, NO_WORDS)
+    return Outcome(row.id or 0, row.channel, row.target, name, row.status, row.detail, channel.words, why)
 
 
 def _notice(

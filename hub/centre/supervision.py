@@ -81,7 +81,7 @@ async def gaps(session: AsyncSession, policy: Policy, now: Millis) -> None:
         key = f"{lane.gateway}/{lane.lane}/{lane.epoch}"
         missing.add(key)
         if lane.gap_since is not None and now - lane.gap_since >= policy.timers.gap * 1000:
-            names = {"lane": lane.lane, "number": lane.upto}
+            names = {"lane": technical.LANE_WORDS.get(lane.lane, lane.lane), "number": lane.upto}
             await technical.found(session, technical.GAP, key, policy, now, gateway=lane.gateway, names=names)
     for alert in await _open(session, technical.GAP.rule):
         if alert.key not in missing:

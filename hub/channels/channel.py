@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from drivers.events import Millis
@@ -42,7 +43,14 @@ class Delivery:
 
 
 class NotReachedError(Exception):
-    """The person cannot be reached this way just now; the channel itself is well. The text says why."""
+    """The person cannot be reached this way just now; the channel itself is well. The text says why.
+
+    why: the same in a word or two for the timeline, in `nb` and `en`, where the channel has such words.
+    """
+
+    def __init__(self, text: str, why: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class ChannelDownError(Exception):
@@ -54,7 +62,12 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """One word, as it stands in the timeline."""
+        """One word, as it stands in the database."""
+        ...
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What people call it, in `nb` and `en`."""
         ...
 
     def reaches(self, target: str) -> bool:

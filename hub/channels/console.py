@@ -5,6 +5,7 @@ It stands where no telephone or message service is configured, so that a chain c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,11 @@ class Console:
 
     name: str = "console"
     log: Any = field(default_factory=_log)
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What people call it."""
+        return {"nb": "konsoll", "en": "console"}
 
     def reaches(self, target: str) -> bool:
         """Everybody, and the place that always answers."""

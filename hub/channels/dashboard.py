@@ -6,6 +6,7 @@ knows whether anybody is there to see it, and says so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlmodel import col, select
@@ -18,6 +19,8 @@ from hub.store.engine import Store
 FRESH = 30 * 60 * 1000
 """ms since a web session last spoke; an open page speaks every few seconds."""
 
+AWAY = {"nb": "ikke pålogget", "en": "not signed in"}
+
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
@@ -26,6 +29,11 @@ class Dashboard:
     store: Store
     wall: Clock
     name: str = "dashboard"
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What people call it."""
+        return {"nb": "skjerm", "en": "screen"}
 
     def reaches(self, target: str) -> bool:
         """Staff, who may be signed in; not places."""
@@ -43,5 +51,5 @@ class Dashboard:
         async with self.store.reading() as session:
             screens = len((await session.exec(live)).all())
         if not screens:
-            raise NotReachedError(f"{notice.name} is not signed in")
+            raise NotReachedError(f"{notice.name} is not signed in", AWAY)
         return Delivery("shown", f"{screens} screens")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -27,6 +27,7 @@ class Phone:
     called: list[tuple[str, int]] = field(default_factory=list)
     answer: Callable[[Notice], None] = lambda notice: None
     only: str = ""
+    words: Mapping[str, str] = field(default_factory=lambda: {"nb": "telefon", "en": "telephone"})
 
     def reaches(self, target: str) -> bool:
         """Everybody, unless it is only for one."""
@@ -165,6 +166,25 @@ async def test_a_step_that_reaches_nobody(clock, judge, escalator, phone):
     assert phone.people == ["nils", "eva", "kari", "nils"]
 
 
+async def test_the_timeline_names_who_was_told_and_how(store, clock, judge, escalator, phone):
+    """A step's line names the people, the channel and why somebody was not reached, in both languages."""
+
+    def answer(notice: Notice) -> None:
+        if notice.target == "nils":
+            raise NotReachedError("Nils is asleep", {"nb": "sover", "en": "asleep"})
+        if notice.target == "eva":
+            raise NotReachedError("no signal")
+
+    phone.answer = answer
+    await judge()
+    await escalator.sweep()
+    told = [line.data["people"] for line in await rows(store, AlertLine) if line.what == "told"]
+    said = {person["name"]: person["says"] for line in told for person in line}
+    assert said["Nils"] == {"nb": "Nils (telefon, sover)", "en": "Nils (telephone, asleep)"}
+    assert said["Eva"]["nb"] == "Eva (telefon, ikke nådd)"
+    assert said["Kari"] == {"nb": "Kari (telefon)", "en": "Kari (telephone)"}
+
+
 async def test_a_broken_channel_is_told(store, clock, judge, escalator, phone):
     """A channel that does not work is a technical alert of its own, once."""
 
@@ -176,7 +196,8 @@ async def test_a_broken_channel_is_told(store, clock, judge, escalator, phone):
     await escalator.sweep()
     technical = [alert for alert in await rows(store, Alert) if alert.queue == "technical"]
     assert [(alert.rule, alert.key) for alert in technical] == [("hub:channel down", "phone")]
-    assert "no carrier" in technical[0].says["en"]
+    assert technical[0].says["en"] == "The channel telephone does not work: no carrier"
+    assert technical[0].says["nb"] == "Varslingskanalen telefon virker ikke."
 
 
 async def test_a_hanging_channel_holds_up_no_other(store, clock, judge, phone, monkeypatch):

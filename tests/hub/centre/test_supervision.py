@@ -41,6 +41,7 @@ async def test_a_hole_that_stays(store, clock, supervision):
     await supervision.look()
     (alert,) = await alerts(store, "hub:entries missing")
     assert "after number 7" in alert.says["en"]
+    assert alert.says["nb"] == "Meldinger fra boksen gw1 mangler (omsorg, etter nummer 7)."
     async with store.writing() as session:
         lane = await session.get(Lane, ("gw1", "00c0ffee", "care"))
         lane.gap_since, lane.upto = None, 9
