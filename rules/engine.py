@@ -27,7 +27,7 @@ from rules.homes import DEFAULT_LATE, RECENT, Home, HomeSpec
 from rules.ids import Seen, id_order
 from rules.machines import Machine, Slot, machine_for
 from rules.machines.base import Act
-from rules.spans import say_span
+from rules.telling import marked_late, told_by
 from rules.timers import Timers
 from rules.waiting import Waiting
 
@@ -311,15 +311,20 @@ class Engine:
         """
         home.pending.append(event)
         self._answered, self._trying = False, True
+        pending = sorted(home.pending, key=lambda each: (each.at, id_order(each.id)))
         for machine, _ in self._urgent.get(event.kind, ()):
             before = home.slots[machine.index]
-            home.slots[machine.index] = machine.copy(home)
-            for each in sorted(home.pending, key=lambda e: (e.at, id_order(e.id))):
-                for other, act in self._urgent.get(each.kind, ()):
-                    if other is machine:
-                        self._event = each
-                        act(home, each)
-            home.slots[machine.index] = before
+            try:
+                home.slots[machine.index] = machine.copy(home)
+                for each in pending:
+                    for other, act in self._urgent.get(each.kind, ()):
+                        if other is machine:
+                            self._event = each
+                            act(home, each)
+            except Exception as fault:
+                self._broken(home, fault)
+            finally:
+                home.slots[machine.index] = before
         self._event = event
         if event.kind in _HELP:
             self._see_answered(home, event)
@@ -329,11 +334,7 @@ class Engine:
         """Mark it; no state is touched, but a call for help is raised however late, and a late answer clears."""
         self.late_events += 1
         self._event, self._answered = event, False
-        reason = f"came in {say_span(event.heard - event.at)} late"
-        self._out.append(
-            Decision(action="late", rule="late", key=event.device, home=home.id, device=event.device,
-                     kind=event.kind, at=event.at, lag=event.heard - event.at, because=(event.id,), reason=reason)
-        )  # fmt: skip
+        self._out.append(marked_late(home, event))
         for machine in self.machines:
             if event.kind in machine.kinds:
                 try:
@@ -374,30 +375,7 @@ class Engine:
         reason: str = "",
     ) -> None:
         """Take a machine's decision down."""
-        rule, event = machine.rule, self._event
-        kind = event.kind if event is not None and event.kind in machine.kinds else rule.events[0]
-        decision = Decision(
-            action=action,
-            rule=rule.name,
-            key=slot.key,
-            home=home.id,
-            device=slot.device,
-            kind=kind,
-            at=at,
-            lag=0 if event is None else event.heard - event.at,
-            because=because,
-            says=says,
-            plain=rule.alert.plain,
-            staff_action=machine.staff_action.say(home, slot, at, None),
-            urgency=rule.urgency,
-            queue=rule.queue,
-            chain=rule.chain,
-            life_safety=rule.life_safety,
-            params=machine.numbers.here(home, slot),
-            version=machine.version,
-            reason=reason,
-        )
-        self._take(home, decision)
+        self._take(home, told_by(machine, home, slot, self._event, action, at, because, says, reason))
 
     def _take(self, home: Home, decision: Decision) -> None:
         """Pass a decision on, once."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import LATEST, Event
-from rules import Engine, HomeSpec, load_book, standard_book_text
+from rules import DeviceSpec, Engine, HomeSpec, load_book, standard_book_text
 
 CALLS = sorted(kind for kind, spec in CATALOGUE.facts.items() if spec.call_for_help)
 
@@ -86,6 +86,28 @@ def test_a_broken_rule_swallows_nothing(story, heard, monkeypatch) -> None:
     told = engine.observe(heard("08:01 p pendant.fall id=2")[0])
     assert [each.rule for each in told] == ["catch-all"]
     assert engine.faults == 3
+
+
+def test_a_rule_that_breaks_on_arrival_swallows_nothing_either(story, heard, monkeypatch) -> None:
+    """In the urgent lane as well: the fault is told, the call comes through, and once mended the rule tells both."""
+    engine = story("rules: {a: {when: pendant.fall}}").live(catch_all=True)
+
+    def fault(*_: object) -> None:
+        raise RuntimeError("a slip of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine.by_name["a"], "match", fault)
+        told = engine.observe(heard("08:00 p pendant.fall")[0])
+    assert [each.rule for each in told] == ["broken-rules", "catch-all"]
+    told = engine.observe(heard("08:10 p pendant.fall id=2")[0])
+    assert [(each.rule, each.because) for each in told] == [("a", ("1",)), ("a", ("2",))]
+
+
+def test_a_silent_device_is_told_by_its_own_kind(story, clock) -> None:
+    """`any.heartbeat` of a bed is the bed's."""
+    rules = "rules: {r: {missing: any.heartbeat, for: 15 min, per: device}}"
+    astrid = story(rules, devices={"b": DeviceSpec("bed", clock("08:00"))})
+    assert [each.kind for each in astrid.decisions("", "09:00")] == ["bed.heartbeat"]
 
 
 values = st.one_of(
