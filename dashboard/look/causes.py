@@ -68,7 +68,7 @@ def evidence(
 ) -> Evidence:
     """One journal entry as evidence."""
     data = entry.body.get("data")
-    said = event_words.values(entry.kind, data if isinstance(data, Mapping) else {}, language)
+    said = event_words.values(entry.kind, data if isinstance(data, Mapping) else {}, tz, language)
     phrase = event_words.phrase(entry.kind, language)
     apart = abs(entry.heard - entry.at) > WORTH_TELLING_APART
     return Evidence(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.look.words import Language, pick
+from dashboard.look.moments import local
+from dashboard.look.words import Language, mark, pick, say
 from drivers.catalogue import CATALOGUE, DataField
 
 ICONS: Mapping[str, str] = {
@@ -44,12 +45,34 @@ def phrase(kind: str, language: Language) -> str:
     return pick(spec.words, language, kind) if spec else kind
 
 
-def values(kind: str, data: Mapping[str, Any], language: Language) -> str:
-    """The numbers and free texts of an event: `72 /min`. Times, code words and unknown fields are left out."""
+def values(kind: str, data: Mapping[str, Any], tz: str, language: Language) -> str:
+    """What of an event's data is for people: `72 /min`, `08:00`, `nøkkel`, in the device's own words where free.
+
+    The rest (ids, code words, qualities) stands in the details of the line.
+    """
     spec = CATALOGUE.facts.get(kind)
     fields = [field for field in spec.fields if field.name in data] if spec else []
-    shown = [_value(field, data[field.name], language) for field in fields]
+    shown = [_value(field, data[field.name], tz, language) for field in fields]
     return ", ".join(text for text in shown if text)
+
+
+FREE = frozenset({"by", "place", "text", "reason", "message", "code", "name"})
+"""Text fields that hold words for people, in whatever language the device speaks."""
+
+HOW: Mapping[str, str] = {
+    "key": mark("key"),
+    "code": mark("code"),
+    "tag": mark("tag"),
+    "app": mark("app"),
+    "command": mark("from here"),
+    "button": mark("button"),
+    "automatic": mark("by itself"),
+    "manual": mark("by hand"),
+    "long": mark("long press"),
+    "double": mark("double press"),
+    "triple": mark("triple press"),
+}
+"""Code words of `how` and `press` that a person would ask for; a short press is the ordinary one."""
 
 
 def icon_of(kind: str) -> str:
@@ -58,8 +81,12 @@ def icon_of(kind: str) -> str:
     return FACT_ICONS.get(fact) or ICONS.get(device_class, "cpu")
 
 
-def _value(field: DataField, value: Any, language: Language) -> str:
+def _value(field: DataField, value: Any, tz: str, language: Language) -> str:
     if field.type == "number" and isinstance(value, int | float):
         number = f"{value:g}".replace(".", "," if language == "nb" else ".")
         return f"{number} {field.unit}".strip()
-    return str(value) if field.type == "text" and not field.values else ""
+    if field.name == "planned" and isinstance(value, int):
+        return f"{local(value, tz):%H:%M}"
+    if field.name in {"how", "press"}:
+        return say(language, HOW[value]) if value in HOW else ""
+    return str(value) if field.name in FREE else ""

@@ -198,7 +198,7 @@ def _base(entry: Entry, teller: Teller, **changes: object) -> Item:
 def _event(entry: Entry, teller: Teller) -> Item:
     data = entry.body.get("data")
     fields = data if isinstance(data, Mapping) else {}
-    said = event_words.values(entry.kind, fields, teller.language)
+    said = event_words.values(entry.kind, fields, teller.tz, teller.language)
     phrase = event_words.phrase(entry.kind, teller.language)
     details = [
         (say(teller.language, "Kind"), entry.kind),

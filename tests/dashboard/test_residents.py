@@ -39,7 +39,7 @@ async def test_search_by_name_and_address(sign_in: Any) -> None:
 async def test_the_timeline_tells_what_happened_and_when_it_was_heard(sign_in: Any, town: Any) -> None:
     """Event, time, and the later time at which the gateway heard of it."""
     times = {"ago": 40 * MINUTE, "lag": 25 * MINUTE}
-    await town.hear("dispenser.dispensed", "h1", "dispenser-1", **times, dose="08:00", planned=0)
+    await town.hear("dispenser.dispensed", "h1", "dispenser-1", **times, dose="d1", planned=town.clock.now())
     text = (await (await sign_in("nils")).get("/nb/residents/astrid")).text
     assert "I dag" in text
     assert "07:20" in text

@@ -160,3 +160,14 @@ def test_who_was_told_and_who_was_not_reached() -> None:
     assert alarm_words.line("told", {"tell": "whole team", "people": people}, "nb") == "Varslet: hele laget"
     assert alarm_words.reached({"people": people}, "nb") == "Eva, Nils · ikke nådd: Tor"
     assert alarm_words.reached({}, "nb") == ""
+
+
+def test_an_event_s_data_is_told_in_words() -> None:
+    """Numbers with unit, planned times on the home's clock, known code words; ids and the rest stay in the details."""
+    planned = at("2026-01-15T08:00:00+01:00")
+    told = event_words.values("dispenser.missed", {"dose": "d-77", "planned": planned}, OSLO, "nb")
+    assert told == "08:00"
+    assert event_words.values("lock.unlocked", {"by": "Mette", "how": "tag"}, OSLO, "nb") == "Mette, brikke"
+    assert event_words.values("pendant.pressed", {"press": "short"}, OSLO, "nb") == ""
+    assert event_words.values("room.temperature", {"value": 21.5}, OSLO, "nb") == "21,5 °C"
+    assert event_words.values("robot.danced", {"x": 1}, OSLO, "nb") == ""
