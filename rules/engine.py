@@ -350,7 +350,9 @@ class Engine:
         now = self._event.at if self._event is not None else at
         if now - self._broken_at.get(home.id, -QUIET_WHEN_BROKEN) >= QUIET_WHEN_BROKEN:
             self._broken_at[home.id] = now
+            answered = self._answered
             self._take(home, broken_rules(home, now, fault))
+            self._answered = answered  # that our rules broke is no answer to a call for help
 
     def _hear(self, home: Home, event: Event) -> None:  # noqa: ARG002  an act like those of the machines
         """A call for help: see whether the rules that follow answer it."""

@@ -85,7 +85,9 @@ def test_a_broken_rule_swallows_nothing(story, heard, monkeypatch) -> None:
     monkeypatch.setattr(engine.by_name["b"], "match", fault)
     told = engine.observe(heard("08:01 p pendant.fall id=2")[0])
     assert [each.rule for each in told] == ["catch-all"]
-    assert engine.faults == 3
+    told = engine.observe(heard("08:30 p pendant.fall id=3")[0])
+    assert [each.rule for each in told] == ["broken-rules", "catch-all"]
+    assert engine.faults == 5
 
 
 def test_a_rule_that_breaks_on_arrival_swallows_nothing_either(story, heard, monkeypatch) -> None:
