@@ -26,9 +26,10 @@ from hub.gateway.home_assistant import HomeAssistant
 from hub.gateway.home_specs import home_specs
 from hub.gateway.journal import Line, Noted, health_line
 from hub.gateway.judging import Judge, Judging, decision_line
-from hub.gateway.link_plans import Ports, plans_for
+from hub.gateway.link_plans import Ports, plans_for, unheard
 from hub.gateway.link_watch import Links, LinkWatch
 from hub.gateway.own_facts import OwnFacts
+from hub.gateway.problems import Problem
 from hub.gateway.registry_copy import Copy, PartError
 from hub.gateway.reserve import Reserve
 from hub.gateway.roll import Assigned, Roll, call_the_roll
@@ -43,6 +44,9 @@ from hub.store.errors import StoreError
 from hub.store.writer import FINAL
 from hub.uplink.messages import LaneName, Part
 from rules import Book, Engine, HomeSpec
+
+SHOWN = 3
+"""Problems of the set-up that its alert names; the others are counted, and stand on /readyz."""
 
 AGAIN = (1.0, 5.0)
 """Seconds before a part of the gateway that broke is started again, drawn from this span."""
@@ -79,7 +83,10 @@ class Gateway:
     home_assistant: HomeAssistant | None = None
     _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     _homes: set[str] = field(default_factory=set)
-    _problems: tuple[str, ...] | None = None
+    problems: tuple[Problem, ...] = ()
+    _told: tuple[Problem, ...] | None = None
+    _at_boot: tuple[Problem, ...] = ()
+    _part_trouble: tuple[Problem, ...] = ()
 
     def __post_init__(self) -> None:
         settings, writer = self.settings, self.storage.writer
@@ -138,7 +145,8 @@ class Gateway:
         await self.judging.turn()
         await self.commands.start()
         await self.uplink.start()
-        await self._tell_troubles([*troubles, *self._boot_troubles(chosen.trouble)])
+        self._part_trouble, self._at_boot = tuple(troubles), tuple(self._boot_troubles(chosen.trouble))
+        await self._tell_troubles()
         self.phase = "links"
 
     async def run(self) -> None:
@@ -188,7 +196,10 @@ class Gateway:
             why = str(wrong)
         if why:
             say.error("a registry part was refused", why=why)
-            await self._tell_troubles([why])
+            nb = "Registeret fra sentralen kunne ikke tas i bruk; det gamle gjelder"
+            en = "The registry from the centre could not be taken over; the old one holds"
+            self._part_trouble = (Problem(nb, en, why),)
+            await self._tell_troubles()
             return
         await asyncio.to_thread(registry_copy.save, self._copy_path(), message)
         await self._take_over(new)
@@ -200,7 +211,8 @@ class Gateway:
         await self._change_links()
         if self.home_assistant is not None:
             self.home_assistant.changed()
-        await self._tell_troubles(self.roll.problems)
+        self._part_trouble = ()
+        await self._tell_troubles()
         say.info("registry taken over", hash=new.hash, devices=len(self.roll.devices))
 
     async def _change_links(self) -> None:
@@ -208,7 +220,7 @@ class Gateway:
         one that is told "nobody knows you" does not.
         """
         if self.roll.part.homes:
-            await self.switchboard.change(self.make_plans(self.roll, self._ports()))
+            await self.switchboard.change(self._plans())
         else:
             say.info("waiting for the registry; no device is heard yet")
 
@@ -229,7 +241,10 @@ class Gateway:
             for name, health in self.switchboard.health().items()
         }
 
-    def _first_copy(self) -> list[str]:
+    def _plans(self) -> Mapping[str, Plan]:
+        return self.make_plans(self.roll, self._ports())
+
+    def _first_copy(self) -> list[Problem]:
         """The registry at boot: a file of our own, the copy kept, or nothing yet."""
         given = self.settings.registry
         try:
@@ -242,7 +257,10 @@ class Gateway:
             if given:
                 raise
             say.error("the copy of the registry cannot be used; waiting for the centre", why=str(wrong))
-            return [str(wrong)]
+            nb = "Kopien av registeret kan ikke leses; hjemmesentralen venter på sentralen"
+            return [
+                Problem(nb, "The copy of the registry cannot be read; waiting for the centre", str(wrong))
+            ]
         if found is not None:
             self.copy = found
         return []
@@ -251,7 +269,7 @@ class Gateway:
         self.copy = copy
         self.roll = call_the_roll(copy.part, self.types, self.folder / "secrets", self.roll)
         for problem in self.roll.problems:
-            say.error("a device on the roll has a problem", problem=problem)
+            say.error("a device on the roll has a problem", problem=str(problem))
 
     def _copy_path(self) -> Path:
         return self.folder / "registry.json"
@@ -302,21 +320,29 @@ class Gateway:
 
     # ------------------------------------------------------------ troubles and time
 
-    def _boot_troubles(self, book: str) -> list[str]:
-        troubles = list(self.roll.problems)
+    def _boot_troubles(self, book: str) -> list[Problem]:
+        troubles = []
         if book:
             say.error("the rule book cannot be used; the shipped one stands in for it", why=book)
-            troubles.append(f"the rule book cannot be used, the shipped one stands in: {book}")
+            nb = "Regelboken kan ikke brukes; den medfølgende gjelder"
+            troubles.append(
+                Problem(nb, "The rule book cannot be used; the shipped one stands in for it", book)
+            )
         if self.storage.set_aside is not None:
-            troubles.append(f"the database was damaged and was set aside as {self.storage.set_aside.name}")
+            aside = self.storage.set_aside.name
+            nb = f"Databasen var skadet og er lagt til side som {aside}"
+            troubles.append(Problem(nb, f"The database was damaged and was set aside as {aside}"))
         return troubles
 
-    async def _tell_troubles(self, troubles: Sequence[str]) -> None:
+    async def _tell_troubles(self) -> None:
         """Tell what is wrong with the set-up, and that it is over when it is."""
-        if tuple(troubles) == self._problems:
+        ports = self._ports()
+        cannot = unheard(self.roll, ports, self._plans()) if self.roll.part.homes else []
+        self.problems = (*self._part_trouble, *self._at_boot, *self.roll.problems, *cannot)
+        if self.problems == self._told:
             return
-        self._problems = tuple(troubles)
-        await self.own.note(_setup_line(troubles, self.clock.now()))
+        self._told = self.problems
+        await self.own.note(_setup_line(self.problems, self.clock.now()))
 
     async def _watch_clock(self) -> None:
         if self.clock.is_set:
@@ -338,10 +364,19 @@ async def always(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(random.uniform(*AGAIN))
 
 
-def _setup_line(troubles: Sequence[str], now: int) -> Line:
-    nb = f"Oppsettet av hjemmesentralen har feil: {troubles[0]}" if troubles else "Oppsettet er i orden"
-    en = f"The gateway's set-up has faults: {troubles[0]}" if troubles else "The set-up is in order"
-    return health_line("set-up", nb[:500], en[:500], now, troubles=list(troubles)[:20], over=not troubles)
+def _setup_line(problems: Sequence[Problem], now: int) -> Line:
+    if not problems:
+        return health_line(
+            "set-up", "Oppsettet er i orden", "The set-up is in order", now, troubles=[], over=True
+        )
+    shown = problems[:SHOWN]
+    more = len(problems) - len(shown)
+    nb = "; ".join(["Feil i oppsettet av hjemmesentralen: " + shown[0].nb, *(one.nb for one in shown[1:])])
+    en = "; ".join(["The gateway's set-up has faults: " + shown[0].en, *(one.en for one in shown[1:])])
+    if more:
+        nb, en = f"{nb}; og {more} til", f"{en}; and {more} more"
+    told = [one.as_json() for one in problems[:20]]
+    return health_line("set-up", nb[:900], en[:900], now, troubles=told, over=False)
 
 
 def _epoch_line(why: str, now: int) -> Line:

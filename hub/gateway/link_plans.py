@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from drivers.events import Millis
 from drivers.links.ip_lines import LISTEN
 from drivers.links.link import Link
 from drivers.links.mqtt import MqttLink
-from hub.gateway.roll import Assigned, Roll
+from hub.gateway.problems import Problem
+from hub.gateway.roll import Assigned, Roll, named
 from hub.gateway.switchboard import Plan
 
 
@@ -41,6 +42,66 @@ def plans_for(roll: Roll, ports: Ports) -> dict[str, Plan]:
         for where, devices in _together(roll.on(kind), _where).items():
             plans[f"{kind}:{where}"] = _receiver(kind, ports, devices)
     return plans
+
+
+LINKS_NB = {
+    "mqtt": "MQTT",
+    "ble": "Bluetooth",
+    "serial": "en seriell linje",
+    "sip": "SIP",
+    "tcp": "IP-alarmmottak",
+}
+LINKS_EN = {
+    "mqtt": "MQTT",
+    "ble": "Bluetooth",
+    "serial": "a serial line",
+    "sip": "SIP",
+    "tcp": "an IP alarm receiver",
+}
+
+
+def unheard(roll: Roll, ports: Ports, plans: Mapping[str, Plan]) -> list[Problem]:
+    """One problem for each device that this gateway cannot hear however well its links are."""
+    wrong = {name: why for name, plan in plans.items() if (why := _cannot_be_made(name, plan))}
+    now = ports.now()
+    found = []
+    for device in roll.devices.values():
+        at = next((name for name, plan in plans.items() if device.id in plan.carries), "")
+        if device.is_assigned(now):
+            found.append(_not_heard(device, ports, wrong.get(at)))
+    return [problem for problem in found if problem is not None]
+
+
+def _not_heard(device: Assigned, ports: Ports, wrong: str | None) -> Problem | None:
+    name, link = named(device.id, device.part), device.part.link
+    if link != device.type.link:
+        return Problem(
+            f"{name} er registrert på {LINKS_NB[link]}, men typen bruker {LINKS_NB[device.type.link]}",
+            f"{name} is registered on {LINKS_EN[link]}, but its type speaks over {LINKS_EN[device.type.link]}",
+        )
+    if link == "ble" and ports.ble == "off":
+        return Problem(
+            f"{name} bruker Bluetooth, som er slått av i denne hjemmesentralen",
+            f"{name} uses Bluetooth, which is switched off in this gateway",
+        )
+    if wrong is None:
+        return None
+    return Problem(
+        f"{name} blir ikke hørt, for {LINKS_NB[link]} er satt opp feil",
+        f"{name} is not heard, since {LINKS_EN[link]} is set up wrongly",
+        wrong,
+    )
+
+
+def _cannot_be_made(name: str, plan: Plan) -> str:
+    """Why the settings of a line make no sense; the others are made of what the program itself was given."""
+    if name.partition(":")[0] not in {"serial", "sip", "tcp"}:
+        return ""
+    try:
+        plan.make()
+    except ValueError as wrong:
+        return str(wrong)
+    return ""
 
 
 def _where(device: Assigned) -> str:

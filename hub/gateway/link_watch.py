@@ -23,7 +23,7 @@ from hub.gateway import journal
 from hub.gateway.calling import may_call
 from hub.gateway.journal import Line, health_line
 from hub.gateway.problems import in_english, in_norwegian
-from hub.gateway.roll import Assigned
+from hub.gateway.roll import Assigned, named
 from hub.store.errors import StoreError
 from hub.store.writer import Writer
 from hub.uplink.messages import LaneName
@@ -194,7 +194,7 @@ def _down_line(
 ) -> Line:
     calling = any(may_call(one) for one in devices)
     first = sorted(devices, key=lambda one: not may_call(one))
-    names = [f"{one.part.name} ({one.id})" if one.part.name else one.id for one in first]
+    names = [named(one.id, one.part) for one in first]
     nb, en = words_for(name)
     minutes = (now - since) // 60_000
     return health_line(

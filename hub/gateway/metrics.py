@@ -52,7 +52,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "links": {name: {"state": one.state, "why": one.reason} for name, one in links.items()},
         "homes": sorted(gateway.roll.part.homes),
         "devices": len(gateway.roll.devices),
-        "problems": gateway.roll.problems,
+        "problems": [problem.as_json() for problem in gateway.problems],
     }
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from drivers.device_type import DeviceType, Unit
 from drivers.events import Frame, Millis
+from hub.gateway.problems import Problem
 from hub.registry.models import DevicePart, GatewayPart
 
 MAX_MEMORY = 65_536
@@ -87,7 +88,7 @@ class Roll:
 
     part: GatewayPart
     devices: dict[str, Assigned] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     _at: dict[tuple[str, str], list[Assigned]] = field(default_factory=dict)
 
     def find(self, frame: Frame) -> Assigned | str:
@@ -122,9 +123,7 @@ def call_the_roll(
     for device_id, entry in part.devices.items():
         kind = types.get(entry.type)
         if kind is None:
-            roll.problems.append(
-                f"{device_id} is of the type {entry.type!r}, which this gateway does not know"
-            )
+            roll.problems.append(_unknown_type(device_id, entry))
             continue
         home = part.homes.get(entry.home)
         unit = _unit(device_id, entry, secrets, roll.problems, "" if home is None else home.tz)
@@ -135,13 +134,28 @@ def call_the_roll(
     return roll
 
 
-def _unit(device_id: str, entry: DevicePart, secrets: Path, problems: list[str], tz: str) -> Unit:
+def _unknown_type(device_id: str, entry: DevicePart) -> Problem:
+    name = named(device_id, entry)
+    return Problem(
+        f"{name} er av typen {entry.type}, som denne hjemmesentralen ikke kjenner",
+        f"{name} is of the type {entry.type}, which this gateway does not know",
+    )
+
+
+def named(device_id: str, entry: DevicePart) -> str:
+    """A device in a sentence: its name and its id."""
+    return f"{entry.name} ({device_id})" if entry.name else device_id
+
+
+def _unit(device_id: str, entry: DevicePart, secrets: Path, problems: list[Problem], tz: str) -> Unit:
     key: bytes | None = None
     if entry.secret:
         try:
             key = read_key(secrets / entry.secret)
         except SecretError as wrong:
-            problems.append(f"{device_id}: {wrong}")
+            name = named(device_id, entry)
+            nb = f"Nøkkelen til {name} kan ikke leses"
+            problems.append(Problem(nb, f"The key of {name} cannot be read", str(wrong)))
     # Meters keep local time without a zone: theirs is the home's, unless said otherwise.
     settings: dict[str, Any] = {"tz": tz, **entry.settings}
     return Unit(address=entry.address, key=key, settings=settings)

@@ -17,6 +17,7 @@ from hub.gateway.metrics import pages
 from hub.gateway.storage import open_storage
 from hub.settings import GatewaySettings
 from hub.store.writer import WriterState
+from hub.uplink.messages import Part
 
 
 @pytest.fixture
@@ -114,3 +115,31 @@ async def test_strangers_get_an_answer_or_none(port: int, request_: bytes, statu
     """Whatever is sent, the pages go on."""
     assert (await ask(port, request_))[0] == status
     assert (await ask(port, get("/healthz")))[0] == 200
+
+
+async def test_devices_nobody_hears_are_problems(gateway: Gateway, port: int) -> None:
+    """Astrid's Bluetooth pendant at a gateway without Bluetooth: on the page, and told upward in both languages."""
+    gateway.make_plans = lambda _roll, _ports: {}
+    device = {"home": "h1", "class": "pendant", "type": "bthome_pendant", "link": "ble", "name": "Armbånd",
+              "address": "aa:bb:cc:dd:ee:ff", "since": "2026-01-01T00:00:00Z"}  # fmt: skip
+    part = {
+        "gateway": "gw1",
+        "homes": {"h1": {"address": "Storgata 1", "zone": "north", "gateway": "gw1"}},
+        "residents": {},
+        "devices": {"pendant-1": device},
+    }
+    await gateway.take_part(Part(hash="a", registry=part))
+    en = "Armbånd (pendant-1) uses Bluetooth, which is switched off in this gateway"
+    nb = "Armbånd (pendant-1) bruker Bluetooth, som er slått av i denne hjemmesentralen"
+    assert orjson.loads((await ask(port, get("/readyz")))[1])["problems"] == [{"nb": nb, "en": en}]
+    await gateway.take_part(Part(hash="b", registry=part | {"devices": {}}))
+    assert orjson.loads((await ask(port, get("/readyz")))[1])["problems"] == []
+    told = await gateway.storage.writer.write(
+        lambda db: db.execute("SELECT body FROM journal WHERE type = 'health' ORDER BY seq").fetchall()
+    )
+    said = [orjson.loads(body) for (body,) in told]
+    assert [one["data"]["over"] for one in said] == [True, False, True]
+    assert (said[1]["says"]["nb"], said[1]["says"]["en"]) == (
+        f"Feil i oppsettet av hjemmesentralen: {nb}",
+        f"The gateway's set-up has faults: {en}",
+    )

@@ -9,7 +9,8 @@ import pytest
 
 from drivers.registry import DEVICE_TYPES
 from hub.clock import ManualClock
-from hub.gateway.link_plans import Ports, plans_for
+from hub.gateway.link_plans import Ports, plans_for, unheard
+from hub.gateway.problems import Problem
 from hub.gateway.roll import call_the_roll
 from hub.registry.models import GatewayPart
 
@@ -23,18 +24,27 @@ def unit(type_: str, address: str, **more: Any) -> dict[str, Any]:
             "since": SINCE, **more}  # fmt: skip
 
 
+def part_of(devices: dict[str, dict[str, Any]]) -> GatewayPart:
+    """The registry part of one home with these devices."""
+    homes = {"h1": {"address": "Storgata 1", "zone": "z1"}}
+    return GatewayPart.model_validate({"gateway": "g1", "homes": homes, "residents": {}, "devices": devices})
+
+
+def ports(tmp_path: Path, ble: str = "off") -> Ports:
+    """The ports of the gateway."""
+    return Ports("g1", "mqtt://127.0.0.1:1", ble, tmp_path, tmp_path, ManualClock().now)
+
+
 def plans(tmp_path: Path, **devices: dict[str, Any]) -> dict[str, Any]:
     """The plans for these devices."""
-    part = GatewayPart.model_validate(
-        {
-            "gateway": "g1",
-            "homes": {"h1": {"address": "Storgata 1", "zone": "z1"}},
-            "residents": {},
-            "devices": devices,
-        }
-    )
-    ports = Ports("g1", "mqtt://127.0.0.1:1", "off", tmp_path, tmp_path, ManualClock().now)
-    return dict(plans_for(call_the_roll(part, DEVICE_TYPES, tmp_path), ports))
+    return dict(plans_for(call_the_roll(part_of(devices), DEVICE_TYPES, tmp_path), ports(tmp_path)))
+
+
+def problems(tmp_path: Path, ble: str = "off", **devices: dict[str, Any]) -> list[Problem]:
+    """Which of these devices cannot be heard."""
+    roll = call_the_roll(part_of(devices), DEVICE_TYPES, tmp_path)
+    where = ports(tmp_path, ble)
+    return unheard(roll, where, plans_for(roll, where))
 
 
 def test_devices_of_one_port_share_a_link(tmp_path: Path) -> None:
@@ -87,3 +97,46 @@ def test_alarm_units_share_a_receiver_where_they_listen_alike(tmp_path: Path) ->
     assert set(made) == {"mqtt", "sip:127.0.0.1:5070", "tcp:127.0.0.1:12009"}
     assert made["sip:127.0.0.1:5070"].make().port == 5070
     assert made["tcp:127.0.0.1:12009"].make().port == 12009
+
+
+def test_a_device_on_a_link_that_is_off_is_a_problem(tmp_path: Path) -> None:
+    """With Bluetooth off Astrid's pendant is named, in both languages; with a radio it is not."""
+    pendant = unit("bthome_pendant", "aa:bb:cc:dd:ee:ff", name="Armbånd")
+    lock = unit("native_lock", "h1/lock")
+    [found] = problems(tmp_path, pendant=pendant, lock=lock)
+    assert found.nb == "Armbånd (pendant) bruker Bluetooth, som er slått av i denne hjemmesentralen"
+    assert found.en == "Armbånd (pendant) uses Bluetooth, which is switched off in this gateway"
+    assert problems(tmp_path, "bluez", pendant=pendant, lock=lock) == []
+
+
+def test_a_line_without_settings_is_a_problem_of_each_device(tmp_path: Path) -> None:
+    """A port whose line nobody gave, a receiver that cannot listen there: the detail says what was expected."""
+    found = problems(
+        tmp_path,
+        door=unit("enocean_contact", "stick#01825dab"),
+        button=unit("enocean_pendant", "stick#00298979"),
+        phone=unit("scaip_unit", "1000200030", settings={"listen": "everywhere"}),
+        nurse=unit("espa_nurse_call", "nurse-call", settings={"line": "9600 8N1"}),
+    )
+    assert [one.nb.partition(" ")[0] for one in found] == ["door", "button", "phone"]
+    assert all("er satt opp feil" in one.nb and one.detail for one in found)
+    assert "where to listen" in found[2].detail
+
+
+def test_a_device_on_the_wrong_link_is_a_problem(tmp_path: Path) -> None:
+    """A Bluetooth pendant registered on MQTT will never be heard."""
+    [found] = problems(tmp_path, "bluez", pendant=unit("bthome_pendant", "h1/p", link="mqtt"))
+    assert found.nb == "pendant er registrert på MQTT, men typen bruker Bluetooth"
+
+
+def test_links_know_the_devices_behind_them(tmp_path: Path) -> None:
+    """Each plan names the registered devices that are lost when its link is down."""
+    made = plans(
+        tmp_path,
+        lock=unit("native_lock", "h1/lock"),
+        nurse=unit("espa_nurse_call", "nurse-call", settings={"line": "9600 8N1"}),
+    )
+    assert {name: set(plan.carries) for name, plan in made.items()} == {
+        "mqtt": {"lock"},
+        "serial:nurse-call": {"nurse"},
+    }

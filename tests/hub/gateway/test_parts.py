@@ -114,7 +114,9 @@ def test_an_unknown_type_costs_one_device(part: GatewayPart, roll: Roll, tmp_pat
     types = {one.type.id: one.type for one in roll.devices.values()}
     changed = call_the_roll(altered(part, "lock-1", type="lock_of_tomorrow"), types, tmp_path)
     assert set(changed.devices) == {"pendant-1", "room-1", "old-pendant"}
-    assert changed.problems == ["lock-1 is of the type 'lock_of_tomorrow', which this gateway does not know"]
+    [problem] = changed.problems
+    assert problem.nb == "lock-1 er av typen lock_of_tomorrow, som denne hjemmesentralen ikke kjenner"
+    assert problem.en == "lock-1 is of the type lock_of_tomorrow, which this gateway does not know"
 
 
 @pytest.mark.parametrize(
@@ -134,9 +136,10 @@ def test_a_bad_key_file_is_said_without_the_key(
     types = {one.type.id: one.type for one in roll.devices.values()}
     changed = call_the_roll(altered(part, "pendant-1", secret="pendant.key"), types, tmp_path)
     [problem] = changed.problems
-    assert why in problem
-    assert "zzz1234" not in problem
-    assert str(tmp_path) not in problem
+    assert problem.nb == "Nøkkelen til pendant-1 kan ikke leses"
+    assert why in problem.detail
+    assert "zzz1234" not in str(problem)
+    assert str(tmp_path) not in str(problem)
 
 
 def test_a_device_that_stays_keeps_its_memory(part: GatewayPart, roll: Roll, tmp_path: Path) -> None:
