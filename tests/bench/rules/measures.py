@@ -6,7 +6,7 @@ import gc
 import json
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,16 +118,19 @@ def memory(homes: int) -> dict[str, float]:
     }
 
 
-def month(days: int = 30) -> tuple[float, int, int]:
-    """CPU seconds of a what-if over days of one home, its events, and how many alerts differ."""
+def month(days: int, changes: Mapping[str, str]) -> tuple[float, int, int]:
+    """CPU seconds of a what-if over days of one home, its events, and how many alerts differ.
+
+    changes: text of the book → what stands in its place in the other.
+    """
     stream = [event for day in range(days) for event in _day(day)]
-    other = load_book(
-        (Path(__file__).parent / "book.yaml")
-        .read_text("utf-8")
-        .replace("within: resident.dose_time", "within: 30 min")
-    )
+    text = (Path(__file__).parent / "book.yaml").read_text("utf-8")
+    other = text
+    for old, new in changes.items():
+        other = other.replace(old, new)
+    before, after = load_book(text), load_book(other)
     begun = _begin()
-    found = what_if([home("h0")], stream, book(), other, until=stream[-1].at)
+    found = what_if([home("h0")], stream, before, after, until=stream[-1].at)
     return time.process_time() - begun, len(stream), len(found.gone) + len(found.new) + len(found.moved)
 
 
