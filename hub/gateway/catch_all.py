@@ -11,18 +11,34 @@ from dataclasses import dataclass, field
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Frame, Millis
+from hub.gateway.calling import may_call
 from hub.gateway.roll import Assigned
 from rules import Decision
 from rules.catch_all import NAME as UNANSWERED
 
 BROKEN_RULES, BROKEN_DRIVER, MAYBE_HELP = "broken-rules", "broken-driver", "unreadable-call"
+NOT_UNDERSTOOD, CALL_BACK = "not-understood", "not-understood-call"
 """Names of the alerts that no book holds."""
 
 NOT_AGAIN: Millis = 600_000
 """The same fault is told once in ten minutes; calls for help are told every time."""
 
+NOT_UNDERSTOOD_AGAIN: Millis = 3_600_000
+"""That a device sends what nobody understands is told to technicians once an hour while it goes on."""
+
+CALL_BACK_AGAIN: Millis = 360_000
+"""Care workers are told of it again after six minutes: soon enough for somebody who presses again, and never three
+times within ten minutes, which would raise the urgency of a device that only chatters."""
+
 LOOK = {"nb": "Se til beboeren", "en": "Check on the resident"}
+CALL = {
+    "nb": "Ring opp. Kommer ingen kontakt, så se til beboeren.",
+    "en": "Call back. If nobody answers, check on the resident.",
+}
 REPAIR = {"nb": "Meld fra til teknisk drift", "en": "Tell technical operations"}
+
+
+PATIENCE = {NOT_UNDERSTOOD: NOT_UNDERSTOOD_AGAIN, CALL_BACK: CALL_BACK_AGAIN}
 
 
 @dataclass(slots=True)
@@ -32,13 +48,18 @@ class Faults:
     _told: dict[tuple[str, str], Millis] = field(default_factory=dict)
 
     def is_news(self, decision: Decision) -> bool:
-        """Whether this fault was not told within the last ten minutes; from now on it was."""
+        """Whether this fault was not told within its time, as a rule ten minutes; from now on it was."""
         place = (decision.rule, decision.key)
         last = self._told.get(place)
-        if last is not None and 0 <= decision.at - last < NOT_AGAIN:
+        if last is not None and 0 <= decision.at - last < PATIENCE.get(decision.rule, NOT_AGAIN):
             return False
         self._told[place] = decision.at
         return True
+
+    def forget(self, key: str) -> None:
+        """What was to be told of this place could not be written: it is news again."""
+        for place in [place for place in self._told if place[1] == key]:
+            del self._told[place]
 
 
 def unjudged_call(event: Event) -> Decision:
@@ -107,6 +128,52 @@ def broken_driver(device: Assigned, frame: Frame, why: str) -> list[Decision]:
         reason=why[:400],
     )
     return [technical, _maybe_help(device, frame, why)] if _calls_for_help(device) else [technical]
+
+
+def not_understood(device: Assigned, frame: Frame, why: str) -> list[Decision]:
+    """The alerts for a frame of a registered device that its driver refuses.
+
+    New firmware, a counter that began anew or a key that was changed must not swallow a press: where the device may
+    call for help, care workers are told too. Not life-safety: as a rule it is none, and a call answers it.
+    """
+    name = _name(device)
+    technical = Decision(
+        action="raise",
+        rule=NOT_UNDERSTOOD,
+        key=device.id,
+        home=device.home,
+        device=device.id,
+        at=frame.heard,
+        says={
+            "nb": f"{name} sender noe som hjemmesentralen ikke forstår",
+            "en": f"{name} sends what the gateway does not understand",
+        },
+        staff_action=REPAIR,
+        urgency="high" if may_call(device) else "moderate",
+        queue="technical",
+        chain="high" if may_call(device) else "moderate",
+        reason=why[:400],
+    )
+    return [_call_back(device, frame, name, why), technical] if may_call(device) else [technical]
+
+
+def _call_back(device: Assigned, frame: Frame, name: str, why: str) -> Decision:
+    return Decision(
+        action="raise",
+        rule=CALL_BACK,
+        key=device.id,
+        home=device.home,
+        device=device.id,
+        at=frame.heard,
+        says={
+            "nb": f"{name} sendte noe som ikke kunne forstås. Ring opp.",
+            "en": f"{name} sent something that could not be understood. Call back.",
+        },
+        staff_action=CALL,
+        urgency="high",
+        chain="high",
+        reason=why[:400],
+    )
 
 
 def _maybe_help(device: Assigned, frame: Frame, why: str) -> Decision:

@@ -43,7 +43,7 @@ from hub.settings import GatewaySettings
 from hub.store.errors import StoreError
 from hub.store.writer import FINAL
 from hub.uplink.messages import LaneName, Part
-from rules import Book, Engine, HomeSpec
+from rules import Book, Decision, Engine, HomeSpec
 
 SHOWN = 3
 """Problems of the set-up that its alert names; the others are counted, and stand on /readyz."""
@@ -94,7 +94,14 @@ class Gateway:
         self.copy = registry_copy.nothing_yet(settings.id)
         self.roll = Roll(self.copy.part)
         self.own = OwnFacts(settings.id, writer, self.clock, self._own_home, self._nudge, self._own_fact)
-        self.hearing = Hearing(writer, lambda: self.roll, self._heard, self._driver_broke)
+        self.hearing = Hearing(
+            writer,
+            lambda: self.roll,
+            self._heard,
+            self._driver_broke,
+            self._driver_refused,
+            lambda device: self._faults.forget(device.id),
+        )
         self.switchboard = Switchboard(self.hearing.hear, self.own.link_changed)
         self.link_watch = LinkWatch(settings.id, writer, self.clock, self._links_now, self._nudge)
         self.commands = Commands(writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge)
@@ -312,8 +319,13 @@ class Gateway:
         self.uplink.nudge(lanes)
 
     def _driver_broke(self, device: Assigned, frame: Frame, why: str) -> Sequence[Line]:
-        told = catch_all.broken_driver(device, frame, why)
-        return [decision_line(one, frame.heard) for one in told if self._faults.is_news(one)]
+        return self._alerts(catch_all.broken_driver(device, frame, why), frame)
+
+    def _driver_refused(self, device: Assigned, frame: Frame, why: str) -> Sequence[Line]:
+        return self._alerts(catch_all.not_understood(device, frame, why), frame)
+
+    def _alerts(self, decisions: Sequence[Decision], frame: Frame) -> Sequence[Line]:
+        return [decision_line(one, frame.heard) for one in decisions if self._faults.is_news(one)]
 
     async def _epoch_began(self, why: str) -> None:
         await self.own.note(_epoch_line(why, self.clock.now()))

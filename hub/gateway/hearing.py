@@ -47,6 +47,11 @@ OnFault = Callable[[Assigned, Frame, str], Sequence[Line]]
 """Given the device, the frame and what broke: the lines (alerts) to be written with it."""
 
 
+def nothing_to_write(_device: Assigned, _frame: Frame, _why: str) -> Sequence[Line]:
+    """Stand in where nobody is to be told."""
+    return ()
+
+
 class OutOfStepError(Exception):
     """An earlier frame of this device was not committed, so what was decoded after it cannot stand."""
 
@@ -76,13 +81,17 @@ class _Reading:
 class Hearing:
     """Turns frames into committed events.
 
-    after: told of every commit, strictly in journal order. on_fault: asked what to write when a decoder breaks.
+    after: told of every commit, strictly in journal order. on_fault: asked what to write when a decoder breaks;
+    on_refused: when it refuses a frame, which the device then sent in vain. unwritten: told when what they gave
+    could not be written, and is to be given again.
     """
 
     writer: Writer
     roll: Callable[[], Roll]
     after: Callable[[Committed], None]
     on_fault: OnFault
+    on_refused: OnFault = nothing_to_write
+    unwritten: Callable[[Assigned], None] = lambda _device: None
     ids: Ids = field(default_factory=Ids)
     strangers: Strangers = field(default_factory=Strangers)
     counters: Counter[str] = field(default_factory=Counter)
@@ -125,7 +134,8 @@ class Hearing:
             reading = self._decode(frame, device)
         except DecodeError as wrong:
             device.undo_frame()
-            return await self._unread("unreadable", frame, str(wrong), device)
+            alerts = () if frame.retained else self.on_refused(device, frame, str(wrong))
+            return await self._unread("unreadable", frame, str(wrong), device, alerts)
         except Exception as fault:
             device.undo_frame()
             return await self._broken(frame, device, fault)
@@ -208,12 +218,18 @@ class Hearing:
     # ------------------------------------------------------------ what nobody can read
 
     async def _unread(
-        self, kind: Literal["unknown", "unreadable"], frame: Frame, why: str, device: Assigned | None = None
+        self,
+        kind: Literal["unknown", "unreadable"],
+        frame: Frame,
+        why: str,
+        device: Assigned | None = None,
+        alerts: Sequence[Line] = (),
     ) -> Receipt:
+        """A line in the journal, within bounds. With an alert it is always written, as the alert's evidence."""
         self.counters[kind] += 1
         verdict = self.strangers.judge(frame)
-        if verdict == "write":
-            return await self._write_unread(kind, frame, why, device, ())
+        if alerts or verdict == "write":
+            return await self._write_unread(kind, frame, why, device, alerts)
         left_out = "; like others before it, it was counted but not kept" if verdict == "leave out" else ""
         return Receipt(accepted=True, error=why + left_out)
 
@@ -244,6 +260,8 @@ class Hearing:
         try:
             await self.writer.write(operation, self._committed)
         except (StoreError, sqlite3.Error) as error:
+            if device is not None and with_it:
+                self.unwritten(device)
             return self._refused(frame, error)
         self.strangers.written(frame)
         return Receipt(accepted=True, error=why)

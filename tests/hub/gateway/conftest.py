@@ -17,7 +17,7 @@ from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
 from drivers.events import DecodeError, Fact, Frame
 from hub.clock import ManualClock
 from hub.gateway import journal, outbox
-from hub.gateway.hearing import Committed, Hearing
+from hub.gateway.hearing import Committed, Hearing, nothing_to_write
 from hub.gateway.ids import Ids
 from hub.gateway.roll import Roll, call_the_roll
 from hub.registry.models import GatewayPart
@@ -171,8 +171,8 @@ def heard() -> list[Committed]:
 
 @pytest.fixture
 def hearing(writer: Writer, roll: Roll, heard: list[Committed]) -> Hearing:
-    """The hearing of Astrid's gateway; alerts about broken drivers are none here."""
-    return Hearing(writer, lambda: roll, heard.append, lambda _device, _frame, _why: (), Ids(run="aaaaaa"))
+    """The hearing of Astrid's gateway; alerts about what drivers break on or refuse are none here."""
+    return Hearing(writer, lambda: roll, heard.append, nothing_to_write, ids=Ids(run="aaaaaa"))
 
 
 @pytest.fixture

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from drivers.catalogue import CATALOGUE
-from drivers.events import Event
+from drivers.events import Event, Frame
 from drivers.registry import DEVICE_TYPES
+from hub.clock import ManualClock
+from hub.gateway.gateway import Gateway
 from hub.gateway.home_assistant_entities import ON, Place, at_first, possible, words
 from hub.gateway.roll import Assigned, call_the_roll
+from hub.gateway.storage import open_storage
 from hub.registry.models import GatewayPart
+from hub.settings import GatewaySettings
 
 AT = 1_768_464_000_000
 PLACE = Place("homeassistant", "gw1")
@@ -102,3 +106,49 @@ def test_the_residents_name_is_not_shown(tmp_path: Path) -> None:
     said = b"".join(PLACE.announcement(device, one) for one in possible(device))
     assert b"Astrid" not in said
     assert b"stue" in said
+
+
+REGISTRY = """\
+format: trygghub-registry-1
+municipality: {name: Trygdal, duty_phone: "+4755001122"}
+districts: {dal: {name: Dal}}
+zones: {nord: {name: Nord, district: dal}}
+homes: {h1: {address: Storgata 1, zone: nord, gateway: gw1}}
+residents: {astrid: {home: h1, name: Astrid}}
+gateways: {gw1: {name: gw1, since: 2026-01-01T00:00:00Z}}
+devices:
+  front: {home: h1, class: door, type: native_alarm, link: mqtt, address: h1/front, since: 2026-01-01T00:00:00Z}
+"""
+
+
+async def shown_by(tmp_path: Path, prefix: str | None) -> dict[str, bytes] | None:
+    """What a whole gateway would tell Home Assistant of a door that opens; None where it tells nothing."""
+    file = tmp_path / "registry.yaml"
+    file.write_text(REGISTRY)
+    broker = "mqtt://127.0.0.1:1"
+    settings = GatewaySettings(data=tmp_path, id="gw1", uplink=broker, registry=file, home_assistant=prefix)
+    storage = await open_storage(settings.folder / "gateway.db", AT)
+    gateway = Gateway(settings, storage, ManualClock(AT))
+    try:
+        await gateway.boot()
+        payload = b'{"id": "e1", "kind": "door.opened"}'
+        receipt = await gateway.hearing.hear(Frame("mqtt", "h1/front", payload, AT, "event"))
+        assert receipt.events == ("front:e1",)
+        return None if gateway.home_assistant is None else dict(gateway.home_assistant._kept)
+    finally:
+        await gateway.stop()
+
+
+async def test_a_gateway_shows_what_it_has_written_down(tmp_path: Path) -> None:
+    """The committed event becomes the door's state and its announcement."""
+    kept = await shown_by(tmp_path, "homeassistant")
+    assert kept is not None
+    assert kept["trygghub/gw1/front/door_leaf"] == b"open"
+    assert (
+        json.loads(kept["homeassistant/binary_sensor/trygghub_gw1/front-door_leaf/config"])["name"] == "Dør"
+    )
+
+
+async def test_a_gateway_shows_nothing_unless_it_is_asked_to(tmp_path: Path) -> None:
+    """Off by default: what a home's devices say is nobody's business."""
+    assert await shown_by(tmp_path, None) is None

@@ -122,7 +122,7 @@ class Box:
             lambda: roll,
             lambda committed: self.judging.take(committed.events),
             lambda _device, _frame, _why: (),
-            Ids(run=f"{self.run:06x}"),
+            ids=Ids(run=f"{self.run:06x}"),
         )
         self.judging = Judging(
             self.writer,
