@@ -114,6 +114,15 @@ def simulators(stage: Stage) -> Spec:
     return Spec("simulators", command, {**stage.shared, **told}, listening(stage.memory.ports["ble"]))
 
 
+def in_order(stage: Stage) -> tuple[tuple[Spec, ...], ...]:
+    """Everything but the broker: what starts together, one group after the other is ready.
+
+    The homes of a demo begin to speak when somebody listens: what they said before would be judged as come too late.
+    """
+    homes = (simulators(stage),) if stage.memory.demo else ()
+    return (centre(stage), gateway(stage)), (*homes, web(stage))
+
+
 def _database(stage: Stage) -> dict[str, str]:
     return {"TRYGGHUB_DATABASE": stage.settings.database} if stage.settings.database else {}
 

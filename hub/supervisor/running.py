@@ -62,9 +62,8 @@ class Running:
             if command := tuple(self.stage.broker.prepare()):
                 await self._start(tasks, plan.broker(self.stage, command))
             await self._look_at_broker()
-            homes = [plan.simulators(self.stage)] if self.stage.memory.demo else []
-            await self._start(tasks, *homes, plan.centre(self.stage), plan.gateway(self.stage))
-            await self._start(tasks, plan.web(self.stage))
+            for together in plan.in_order(self.stage):
+                await self._start(tasks, *together)
             await asyncio.to_thread(self.on_ready)
 
     async def _start(self, tasks: asyncio.TaskGroup, *specs: Spec) -> None:

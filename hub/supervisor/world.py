@@ -21,7 +21,7 @@ NOTE_EVERY = 1.0
 """Real seconds between two notes."""
 LEAD = 2.5
 """Real seconds that a new run begins after the last note; more than a note's interval."""
-SETTING_UP = 8.0
+SETTING_UP = 12.0
 """Real seconds that a first start takes until the homes are there; the day begins about then."""
 
 

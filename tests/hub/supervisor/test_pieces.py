@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.broker.external import ExternalBroker
 from hub.clock import ScaledClock
 from hub.settings import RunSettings, SettingError, read
-from hub.supervisor import ports, setting_up, world
+from hub.supervisor import plan, ports, setting_up, world
 from hub.supervisor.folder import DataFolder, FolderInUse, FolderUnreadable, Memory
 from hub.supervisor.log_file import trouble
 
@@ -97,6 +98,16 @@ def test_the_demo_begins_just_before_its_day(tmp_path: Path) -> None:
     clock = world.begin(tmp_path / "clock.json", 60.0, OSLO)
     day = OSLO.first(clock.anchor)
     assert OSLO.begins(day) - clock.world == round(world.SETTING_UP * 60_000)
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_homes_speak_when_somebody_listens(tmp_path: Path, demo: bool) -> None:
+    """Simulated homes start after the gateway is ready, so that nothing they say is judged as come too late."""
+    memory = Memory("gw1", demo, "homes.yaml", ports=dict.fromkeys(("centre", "gateway", "web", "ble"), 4711))
+    asked = settings(tmp_path, "--broker", "mqtt://localhost:1883")
+    stage = plan.Stage(asked, tmp_path, memory, ExternalBroker(asked.broker), None)
+    started = [{spec.name for spec in together} for together in plan.in_order(stage)]
+    assert started == [{"centre", "gateway"}, {"simulators", "web"} if demo else {"web"}]
 
 
 def test_the_worlds_time_never_runs_backwards(tmp_path: Path) -> None:
