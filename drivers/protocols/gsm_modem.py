@@ -27,6 +27,8 @@ MAX_LINE: Final = 1_024
 MAX_QUEUE: Final = 64
 PROMPT: Final = b"> "
 FINAL: Final = re.compile(r"OK|ERROR|\+CM[ES] ERROR: ?\S.*")
+UNASKED: Final = re.compile(r"RING|NO CARRIER|(\+CDS|\+CRING|\^).*|\+CREG: ?\d")
+"""What a modem says of itself. Of +CREG that is the state alone; the answer to a question has two numbers."""
 NETWORK: Final = {1, 5}
 """Registration states of +CREG: at home, roaming."""
 
@@ -175,7 +177,7 @@ class GsmModem:
         if found := re.fullmatch(r'\+CMTI: ?"[A-Z]{2}", ?(\d{1,4})', line):
             self._read(int(found.group(1)))
             return self._next(now)
-        if line in ("RING", "NO CARRIER") or line.startswith(("+CDS", "+CRING", "^", "+CREG: 0")):
+        if UNASKED.fullmatch(line):
             count(self.counters, "unsolicited")
             return []
         if self._now is None or line == self._now.text:  # the modem's echo, before ATE0 takes hold

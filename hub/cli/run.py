@@ -12,7 +12,7 @@ from hub.settings import add_arguments as add_settings
 
 HELP = (
     "Run everything on this machine: broker, centre, gateway and dashboard, each as a process of its own that is "
-    "started again when it dies. With --demo three simulated homes live through a day, 60 times as fast. "
+    "started again when it dies. With --demo simulated homes (of --scenario) live through a day, 60 times as fast. "
     "Everything kept lies in the data folder; starting again goes on where it was."
 )
 

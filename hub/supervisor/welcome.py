@@ -49,6 +49,6 @@ def _world(stage: Stage) -> list[tuple[str, str]]:
     return [
         (
             "Demo",
-            f"three simulated homes, {stage.clock.speed:g} times as fast; there it is {now:%Y-%m-%d %H:%M}",
+            f"simulated homes, {stage.clock.speed:g} times as fast; there it is {now:%Y-%m-%d %H:%M}",
         )
     ]

@@ -84,6 +84,8 @@ class GattPeripheral(Peripheral):
             with contextlib.suppress(TimeoutError, *GONE):
                 async with asyncio.timeout(FAREWELL):
                     for connection in tuple(self.device.connections.values()):
+                        # bumble would begin to advertise again
+                        connection.remove_all_listeners(connection.EVENT_DISCONNECTION)
                         await connection.disconnect()
         await self.silence()
 

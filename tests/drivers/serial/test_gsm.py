@@ -243,6 +243,16 @@ async def test_a_message_nobody_can_read_is_recorded_and_leaves_the_card(
         assert len(ear.errors) == 1
 
 
+@pytest.mark.parametrize("answer", ["+CREG: 0,1", "+CREG: 2,5", "+CREG: 0, 1"])
+def test_a_modem_on_its_network_has_no_trouble(answer: str) -> None:
+    """The answer names the reporting mode, then the state; what it says of itself in between is no answer."""
+    machine = Machine()
+    machine.start(0.0)
+    for line in ("OK", "OK", "+CPIN: READY", "OK", "+CREG: 0", answer, "OK"):
+        machine.feed(f"\r\n{line}\r\n".encode(), 1.0)
+    assert machine.trouble(1.0) == ""
+
+
 async def test_a_modem_without_network_is_said(open_link: Any, modem_on: Any, make_ear: Any) -> None:
     """An open port with no network takes no messages."""
     async with modem_on() as modem, open_link(Machine(), make_ear(DEVICE), line="115200 8N1") as running:
