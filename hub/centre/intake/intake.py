@@ -12,6 +12,7 @@ message that cannot be read is put aside with a sentence, raises a technical ale
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,13 @@ from hub.registry.timers import Timers
 from hub.store.engine import Store
 
 GROUP = 64
-"""Messages in one transaction at most: with full messages 16,384 entries, about half a second on a small box."""
+"""Messages in one transaction at most."""
+
+GROUP_ENTRIES = 512
+"""Entries in one transaction at which no further message joins: what an alarm may have to wait behind."""
+
+LINGER = 0.02
+"""Seconds to gather after a commit without alarms: each commit costs the same few milliseconds, full or not."""
 
 ROOM = 256
 """Messages that may wait; who comes after them is kept waiting, which holds the broker back."""
@@ -55,6 +62,26 @@ class _Waiting:
     problem: str
     done: asyncio.Future[None]
 
+    @property
+    def alarm(self) -> bool:
+        """Whether this is of the lane that is never kept waiting by the others (DESIGN.md section 5)."""
+        return self.sent is not None and self.sent.lane == "alarm"
+
+    @property
+    def size(self) -> int:
+        """Entries to be written."""
+        return len(self.sent.entries) if self.sent else 1
+
+
+def next_group(queue: deque[_Waiting]) -> list[_Waiting]:
+    """Take what goes into the next transaction: at least one message, then more while there is room."""
+    group = [queue.popleft()]
+    room = GROUP_ENTRIES - group[0].size
+    while queue and len(group) < GROUP and queue[0].size <= room:
+        group.append(queue.popleft())
+        room -= group[-1].size
+    return group
+
 
 class Intake:
     """Stores uplink messages. acked: told each lane's new mark after the commit. changed: told that rows changed."""
@@ -69,17 +96,20 @@ class Intake:
     ) -> None:
         self._store, self._clock, self._acked, self._changed = store, clock, acked, changed
         self._timers = timers
-        self._queue: deque[_Waiting] = deque()
-        self._wake = asyncio.Event()
+        self._alarms: deque[_Waiting] = deque()
+        self._others: deque[_Waiting] = deque()
+        self._wake, self._alarm = asyncio.Event(), asyncio.Event()
         self._places = asyncio.Semaphore(ROOM)
 
     async def take(self, message: Message) -> None:
         """Store one uplink message; returns after the commit. Raises when the database did not take it."""
         async with self._places:
             waiting = self._read(message)
-            self._queue.append(waiting)
+            (self._alarms if waiting.alarm else self._others).append(waiting)
             self._wake.set()
-            metrics.WAITING.set(len(self._queue))
+            if waiting.alarm:
+                self._alarm.set()
+            metrics.WAITING.set(self._waiting)
             await waiting.done
 
     async def run(self) -> None:
@@ -88,11 +118,26 @@ class Intake:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._queue:
-                    await self._commit([self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))])
+                while self._waiting:
+                    await self._commit_next()
         finally:
-            for waiting in self._queue:
+            for waiting in (*self._alarms, *self._others):
                 waiting.done.cancel()
+
+    async def _commit_next(self) -> None:
+        """Alarms at once; after anything else, gather a moment, unless an alarm comes."""
+        self._alarm.clear()
+        if self._alarms:
+            await self._commit(next_group(self._alarms))
+            return
+        await self._commit(next_group(self._others))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._alarm.wait()
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._alarms) + len(self._others)
 
     def _read(self, message: Message) -> _Waiting:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -103,7 +148,7 @@ class Intake:
         return _Waiting(message, sent, "", done)
 
     async def _commit(self, group: list[_Waiting]) -> None:
-        metrics.WAITING.set(len(self._queue))
+        metrics.WAITING.set(self._waiting)
         try:
             with metrics.COMMIT.time():
                 marks = await self._store_group(group)

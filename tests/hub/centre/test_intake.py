@@ -501,3 +501,25 @@ async def test_an_alarm_of_an_event_was_heard_with_it(gate: Gate, store, clock):
     await gate.send(told, lane="alarm")
     (alert,) = await rows(store, Alert)
     assert (alert.at, alert.heard) == (pressed, heard)
+
+
+async def test_an_alarm_waits_for_no_telemetry_that_came_before_it(store, clock):
+    """With telemetry of many gateways in line, the alarm lane is committed first; then all the rest."""
+    committed: list[LaneKey] = []
+    intake = Intake(store, clock, acked=lambda key, _: committed.append(key))
+    gate = Gate(intake, clock.now)
+    async with asyncio.TaskGroup() as group:
+        for number in range(5):
+            group.create_task(
+                gate.send(
+                    *[gate.event(f"t{number}-{n}") for n in range(200)],
+                    lane="telemetry",
+                    epoch=f"{number:08x}",
+                )
+            )
+        group.create_task(gate.send(gate.decision(), lane="alarm"))
+        await asyncio.sleep(0)
+        working = asyncio.create_task(intake.run())
+    working.cancel()
+    assert committed[0] == ("gw1", EPOCH, "alarm")
+    assert len(committed) == 6
