@@ -20,7 +20,7 @@ from rules.problems import nearest
 
 if TYPE_CHECKING:
     from hub.cli.rule_streams import Stream
-    from rules import Book, Decision, HomeSpec
+    from rules import Book, Decision, Engine, HomeSpec
     from rules.what_if import Difference
 
 HELP = "Check rule books, test them, and ask what they say of stored events."
@@ -146,13 +146,25 @@ def _replay(args: argparse.Namespace) -> int:
 
     book, source, until = _read(args)
     events = source.load([])
-    decisions, _ = judge(book, source.homes, events, until=until, catch_all=args.catch_all)
+    decisions, engine = judge(book, source.homes, events, until=until, catch_all=args.catch_all)
+    _tell_what_is_off(engine)
     out = sys.stdout.buffer
     for decision in decisions:
         if decision.action in TOLD:
             out.write(orjson.dumps(line(decision)) + b"\n")
     out.flush()
     return OK
+
+
+def _tell_what_is_off(engine: Engine) -> None:
+    """A rule that lacks a parameter of a resident says nothing there; somebody should know."""
+    off: dict[tuple[str, str], list[str]] = {}
+    for home in engine.homes.values():
+        for rule, why in home.off.items():
+            off.setdefault((rule, why), []).append(home.id)
+    for (rule, why), homes in off.items():
+        where = homes[0] if len(homes) == 1 else f"{len(homes)} homes, {homes[0]} among them"
+        sys.stderr.write(f"the rule {rule!r} is off in {where}: {why}\n")
 
 
 def _what_if(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -33,6 +34,7 @@ KNOWN: Mapping[str, ValueType] = {
 }
 """Parameters of a resident that the field speaks of; a book may use any other name, and its use gives the type."""
 
+_WRITTEN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _WORDS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
@@ -80,6 +82,8 @@ def read_parameter(name: str, value: object, wanted: ValueType) -> Any:
 
 
 def _number(value: object) -> float | int:
+    if isinstance(value, str) and _WRITTEN.fullmatch(value.strip()):
+        return float(value) if "." in value else int(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
         return value
     raise Wrong(f"a number is needed here, not {value!r:.80}")

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from rules import BookError, load_book, standard_book_text
 from rules.book import Form
+from rules.rule_test_file import load_tests
+from rules.rule_tests import run_test
 
 FAULTS = [
     ("rules: {a: {when: dispenser.due, missing: dispenser.taken_, within: 1 h}}",
@@ -183,10 +185,13 @@ def test_no_text_breaks_the_loader(data) -> None:
         load_book(text)
 
 
-def test_the_readme_of_the_rules_holds_books_that_load() -> None:
-    """Every book in the page for rule writers can be used as it stands."""
+def test_the_readme_of_the_rules_holds_a_book_and_a_test_that_work() -> None:
+    """What the page for rule writers shows can be used as it stands."""
     page = Path(__file__).parents[2].joinpath("rules", "README.md").read_text("utf-8")
-    books = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("rules:")]
-    assert books
-    for text in books:
-        load_book(text)
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (text,) = [block for block in blocks if block.startswith("rules:")]
+    (tests,) = [block for block in blocks if block.startswith("tests:")]
+    book = load_book(text)
+    for test in load_tests(tests, book):
+        outcome = run_test(test, book)
+        assert outcome.passed, (outcome.missing, outcome.extra)

@@ -176,6 +176,16 @@ def test_strange_kinds_and_homes_are_said_and_left_alone(desk: Desk) -> None:
     assert "'h9'" in err
 
 
+def test_a_rule_that_is_off_says_so(desk: Desk) -> None:
+    """A parameter that is missing or cannot be read silences a rule in that home, and is told beside the lines."""
+    homes = {"homes": {"h1": {"resident": {"dose_time": "an hour"}}, "h2": {}}}
+    desk.write("homes.json", json.dumps(homes))
+    code, out, err = desk.run("replay", *desk.files)
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert "the rule 'dose' is off in h1: resident.dose_time: 'an hour' is not a time span" in err
+    assert "the rule 'dose' is off in h2: the resident has no parameter 'dose_time'" in err
+
+
 def test_a_device_may_bring_its_types_limit(desk: Desk) -> None:
     """A type named in HOMES.json says after how long its device is silent; seconds or a span may be written instead."""
     rules = desk.write(
