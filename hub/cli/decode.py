@@ -157,9 +157,11 @@ def _read(line: bytes | None) -> dict[str, Any]:
     if line is None:
         raise BadLine(f"a line has at most {LONGEST_LINE} bytes; this one has more")
     try:
-        asked = json.loads(line)
+        asked = json.loads(line.decode())  # not left to json: it would guess UTF-16 and UTF-32
     except RecursionError:
         raise BadLine("a line is a flat JSON object; this one is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise BadLine(f"a line is a JSON object in UTF-8, not the bytes {line[:16].hex(' ')}") from None
     except ValueError as wrong:
         raise BadLine(f"a line is a JSON object; {wrong}") from None
     if not isinstance(asked, dict):

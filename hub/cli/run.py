@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from hub.cli.outcome import FAILED, OK, Refused
 from hub.settings import RunSettings, from_arguments
@@ -51,9 +52,20 @@ def run(args: argparse.Namespace) -> int:
     except (ChildFailed, BrokerUnfit) as wrong:
         raise Refused(str(wrong), FAILED) from None
     except OSError as wrong:
-        raise Refused(f"the data folder {folder.root} cannot be used: {wrong}") from None
+        raise Refused(f"the data folder {_place(wrong, folder.root)} cannot be used: {_why(wrong)}") from None
     say(f"stopped; everything is kept in {folder.root}")
     return OK
+
+
+def _place(wrong: OSError, root: Path) -> str:
+    """The folder, and the file in it where the trouble is another's than its own."""
+    inner = wrong.filename if isinstance(wrong.filename, str) else str(root)
+    return str(root) if Path(inner) == root else f"{root} ({inner})"
+
+
+def _why(wrong: OSError) -> str:
+    """The system's own words without its number."""
+    return (wrong.strerror or str(wrong)).lower()
 
 
 def say(line: str) -> None:

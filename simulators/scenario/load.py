@@ -276,17 +276,18 @@ def _incident(spot: Spot, homes: dict[str, Home], problems: Problems) -> Inciden
         data=_data(record, problems),
     )
     record.close()
-    if device and found.lasting is not None and not _can_last(device, do):
+    if device is None or do is None:  # said already; what follows from it would only confuse
+        return None
+    if found.lasting is not None and not _can_last(device, do):
         problems.add(record.line, f"'for' does not go with '{do}': nothing a {device.type} says ends it")
-    if device and do in DOSE_HABITS and found.at not in device.settings.get("doses", ()):
+    if do in DOSE_HABITS and found.at not in device.settings.get("doses", ()):
         problems.add(
             record.line, f"'{do}' needs the clock time of one of the doses of '{device.id}' as its 'at'"
         )
-    if device and found.lasting is None and do in LASTING - {"reading"}:
+    if found.lasting is None and do in LASTING - {"reading"}:
         problems.add(record.line, f"'{do}' needs 'for' (how long)")
-    if device:
-        _told(device, do, record, problems)
-    return found if device else None
+    _told(device, do, record, problems)
+    return found
 
 
 def _told(device: Device, do: str, record: Record, problems: Problems) -> None:

@@ -52,6 +52,19 @@ def test_an_unknown_flag_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> 
     )
 
 
+def test_a_data_folder_that_cannot_be_made_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The folder is named once, with the reason in words and no number."""
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    assert command.main(["run", "--data", str(taken)]) == 2
+    assert capsys.readouterr().err == f"trygghub run: the data folder {taken} cannot be used: file exists\n"
+    assert command.main(["run", "--data", str(taken / "below")]) == 2
+    said = f"trygghub run: the data folder {taken / 'below'} cannot be used: not a directory\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_missing_setting_is_one_sentence(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_bad_line_never_stops_the_rest(piped: Piped) -> None:
     assert [list(one) for one in told[:-1]] == [["error"]] * len(bad)
     assert told[-1]["kind"] == "lock.locked"
     assert told[0]["error"].startswith("line 1: ")
+    assert told[1]["error"] == "line 2: a line is a JSON object in UTF-8, not the bytes ff fe 0a"
     assert "at most 1048576 bytes" in told[4]["error"]
 
 

@@ -70,6 +70,13 @@ def test_a_slip_in_an_incident_is_said_with_its_line(incident: str, sentence: st
     assert problems(f"{HEAD}incidents:\n  - {{{incident}}}\n") == [f"line 10: {sentence}"]
 
 
+def test_a_misspelt_incident_is_said_once() -> None:
+    """What follows from a slip is not said beside it."""
+    (said,) = problems(f"{HEAD}incidents:\n  - {{at: '09:00', device: h1-door, do: opend, for: 3 min}}\n")
+    assert said.startswith("line 10: an incident: 'do': 'opend' is none of opened, closed, ")
+    assert said.endswith("; did you mean 'opened'?")
+
+
 @pytest.mark.parametrize(
     ("addition", "sentence"),
     [
