@@ -64,7 +64,7 @@ async def test_the_same_row_in_english(sign_in: Any, town: Any) -> None:
         "Fall detected",
         "P1 Critical",
         "Not taken",
-        "Take the alarm",
+        ">Take<",
         "nurse on duty",
     ):
         assert said in text
