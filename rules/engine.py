@@ -399,6 +399,10 @@ class Engine:
         recent.append((decision.at, decision.action, decision.reason))
         self._out.append(decision)
 
+    def tell_later(self, decision: Decision) -> None:
+        """Tell a decision with the next call's."""
+        self._kept.append(decision)
+
     def answered(self) -> None:
         """The event under judgement is being dealt with, though nothing new is raised."""
         self._answered = True

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 
 from rules.spans import Language
 
+BY_NEW_RULE = "by new rule"
+REMOVED = "the rule was removed"
+CHANGED = "the rule was changed"
+
 _SAID: Mapping[str, str] = {
     "no longer so": "ikke slik lenger",
     "it came after all": "det kom likevel",
     "a new round began": "en ny runde begynte",
     "heard again": "hørt igjen",
     "came in late": "kom for sent inn",
-    "by new rule": "etter ny regel",
-    "the rule was removed": "regelen ble fjernet",
-    "the rule was changed": "regelen ble endret",
+    BY_NEW_RULE: "etter ny regel",
+    REMOVED: "regelen ble fjernet",
+    CHANGED: "regelen ble endret",
     "the device was taken away": "enheten ble tatt bort",
     "no rule answered it": "ingen regel svarte på det",
     "at the same instant": "i samme øyeblikk",

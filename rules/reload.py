@@ -14,14 +14,11 @@ from drivers.events import Event, Millis
 from rules.book import Book, Form, Rule
 from rules.homes import Home
 from rules.machines import Machine, Slot
+from rules.reasons import BY_NEW_RULE, CHANGED, REMOVED
 from rules.spans import DAY
 
 if TYPE_CHECKING:
     from rules.engine import Engine
-
-BY_NEW_RULE = "by new rule"
-REMOVED = "the rule was removed"
-CHANGED = "the rule was changed"
 
 
 def horizon(old: Book, new: Book) -> Millis:

@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from drivers.events import Event
+from drivers.events import Event, Millis
+from rules.decision import Decision
 from rules.homes import RECENT, Home
+from rules.reasons import CHANGED, REMOVED
 
 if TYPE_CHECKING:
     from rules.engine import Engine
@@ -49,7 +51,7 @@ def unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
 
 
 def _unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
-    engine.started = packed["started"]
+    now, engine.started = engine.started, packed["started"]
     engine.late_events = packed["late_events"]
     same = {
         machine.rule.name
@@ -58,6 +60,7 @@ def _unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
     }
     for home_id, body in packed["homes"].items():
         _unpack_home(engine, engine.home(home_id), body, same)
+        _end_what_is_gone(engine, home_id, body["slots"], same, now)
     engine.seen.unpack(packed["seen"], engine.homes)
     for entry in packed["waiting"]:
         event = _unpack_event(entry)
@@ -94,6 +97,26 @@ def _unpack_home(engine: Engine, home: Home, body: Mapping[str, Any], same: Iter
     }
     home.assigned |= frozenset(body["devices"])
     home.told = {tuple(each): None for each in body.get("told", ())}
+
+
+def _end_what_is_gone(
+    engine: Engine, home: str, slots: Mapping[str, Any], same: Iterable[str], now: Millis
+) -> None:
+    """Alerts that stood when another book was in force: those of removed rules close, and of changed ones too, except
+    where a person has to close them. What still holds is raised anew as it is heard.
+    """
+    for name, packed in slots.items():
+        machine = engine.by_name.get(name)
+        if name in same or (machine is not None and machine.latches):
+            continue
+        for key, told, device, *_ in packed:
+            if told:
+                at, because, says = told
+                reason = REMOVED if machine is None else CHANGED
+                engine.tell_later(
+                    Decision(action="clear", rule=name, key=key, home=home, device=device, at=max(now, at),
+                             because=tuple(because), says=says, reason=reason)
+                )  # fmt: skip
 
 
 def _pack_event(event: Event) -> list[Any]:

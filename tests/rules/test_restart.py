@@ -121,6 +121,26 @@ def test_a_limit_that_is_changed_moves_the_deadline(story, heard, clock) -> None
 # ---------------------------------------------------------------- another book
 
 
+def test_a_restart_with_another_book_ends_what_it_does_not_uphold(story, heard, clock) -> None:
+    """Started again without the rule, or with another span, its open alert closes; a fall waits for a person."""
+    engine = story(RULES, late=0).live()
+    for event in heard("08:00 f door.opened\n08:01 p pendant.fall"):
+        engine.observe(event)
+    engine.advance(clock("08:30"))
+    stored = json.loads(json.dumps(engine.snapshot()))
+    removed, changed = "the rule was removed", "the rule was changed"
+    without = "rules: {silent: {missing: door.heartbeat, for: 15 min}}"
+    longer = RULES.replace("open, for: 10 min", "open, for: 1 h").replace("per: 5 min", "per: 9 min")
+    others = {without: {("door", removed), ("fall", removed)}, longer: {("door", changed)}}
+    for book, expected in others.items():
+        again = Engine(load_book(book), clock("09:00"))
+        again.set_home(story(book, late=0).home)
+        again.restore(stored)
+        told = again.advance(clock("09:00"))
+        assert {(each.rule, each.reason) for each in told if each.action == "clear"} == expected
+        assert all(each.at == clock("09:00") for each in told)
+
+
 def test_other_words_keep_the_state(story, heard, clock) -> None:
     """A book with another sentence and urgency goes on counting where the old one was."""
     engine = story(RULES, late=0).live()
