@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +28,11 @@ Alerts, residents, homes, devices and gateways of one municipality's centre.
 * Errors are `application/problem+json` (RFC 9457), each with a sentence in both languages.
 """
 
+INDEX = {
+    "nb": "Dette er adressen for programmer. Alle kall, felt og svar er beskrevet i OpenAPI-dokumentet.",
+    "en": "This is the address for programs. The OpenAPI document describes every call, field and answer.",
+}
+
 TAGS = [
     {"name": "alerts", "description": "Something a person must answer."},
     {"name": "residents", "description": "People living in homes. Every look is audited."},
@@ -36,7 +42,10 @@ TAGS = [
         "description": "What is installed, what is known of it, and asking it for something.",
     },
     {"name": "gateways", "description": "The boxes in the homes, and how far their reports have come in."},
-    {"name": "rules", "description": "Why an alert is there, why one is not, and what if. Every look is audited."},
+    {
+        "name": "rules",
+        "description": "Why an alert is there, why one is not, and what if. Every look is audited.",
+    },
     {"name": "registry", "description": "Everything registered, as one file."},
     {"name": "me", "description": "Who asks."},
 ]
@@ -57,9 +66,30 @@ def make_api(api: Api) -> FastAPI:
     app.state.api = api
     for part in (alerts, homes, devices, gateways, rules):
         app.include_router(part.router)
+    app.add_api_route("/", index, include_in_schema=False)
     problems.install(app)
     app.add_middleware(NeverStored)
     return app
+
+
+async def index(request: Request) -> JSONResponse:
+    """Where things are, for whoever opens the bare address; as public as the OpenAPI document itself."""
+    app: FastAPI = request.app
+    at = request.scope.get("root_path", "")
+    routes = [
+        {"method": method.upper(), "path": at + path, "summary": route["summary"]}
+        for path, methods in app.openapi()["paths"].items()
+        for method, route in methods.items()
+    ]
+    told = {
+        "title": app.title,
+        "version": app.version,
+        "openapi": f"{at}/openapi.json",
+        "says": INDEX,
+        "docs": DESCRIPTION.strip(),
+        "routes": routes,
+    }
+    return JSONResponse(told)
 
 
 class NeverStored:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from sqlmodel import col, select
 
 from hub.api import Api, make_api
@@ -172,6 +174,32 @@ async def test_journal_pages(ask, store, clock):
     assert [entry["body"]["n"] for entry in first + rest] == [5, 4, 3, 2, 1]
 
 
+async def test_a_boxs_own_facts_are_no_life_in_the_home(ask, store, clock):
+    """The gateway's heartbeats stand under the first of its homes; a home's journal holds them only on request."""
+    async with store.writing() as session:
+        for number, kind in enumerate(("gateway.heartbeat", "door.opened", ""), start=1):
+            session.add(
+                Entry(
+                    gateway="gw1",
+                    epoch="00c0ffee",
+                    lane="technical",
+                    number=number,
+                    type="event" if kind else "unreadable",
+                    home="h1",
+                    device="gw1" if kind == "gateway.heartbeat" else "lock-1",
+                    kind=kind,
+                    at=clock.now(),
+                    heard=clock.now(),
+                    received=clock.now(),
+                    body={},
+                )
+            )
+    found = (await ask("nils", "GET", "/homes/h1/journal")).json()
+    assert [entry["kind"] for entry in found] == ["", "door.opened"]
+    asked = (await ask("nils", "GET", "/homes/h1/journal?kind=gateway.heartbeat")).json()
+    assert [entry["kind"] for entry in asked] == ["gateway.heartbeat"]
+
+
 async def test_resident_at_the_door(ask):
     """A resident's page has what staff need at the door."""
     answer = (await ask("nils", "GET", "/residents?query=ast")).json()
@@ -291,6 +319,25 @@ async def test_faults_give_nothing_away(ask, desk, monkeypatch, judge):
     answer = await ask("nils", "POST", f"/alerts/{alert.id}/take", json={"version": 1})
     assert answer.status_code == 500
     assert "swordfish" not in answer.text
+
+
+async def test_the_bare_address_leads_on(store, clock, desk):
+    """Whoever opens /api/v1, signed in or not, is told where the OpenAPI document is and which calls there are."""
+
+    async def nobody(_request):
+        return None
+
+    web = FastAPI()
+    web.mount("/api/v1", make_api(Api(store, clock, desk, nobody)))
+    transport = httpx.ASGITransport(app=web)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://centre", follow_redirects=True
+    ) as client:
+        for bare in ("/api/v1", "/api/v1/"):
+            told = (await client.get(bare)).json()
+            assert set(told["says"]) == {"nb", "en"}
+            document = (await client.get(told["openapi"])).json()
+            assert {one["path"] for one in told["routes"]} == {f"/api/v1{path}" for path in document["paths"]}
 
 
 async def test_openapi_is_complete(store, clock, desk):
