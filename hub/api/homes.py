@@ -17,6 +17,9 @@ from hub.store.centre_tables import Entry, Home, Resident
 
 router = APIRouter(responses=RESPONSES)
 
+GATEWAY_FACTS = "gateway."
+"""How the kinds begin that a box says of itself; the wire gives them the first of its homes (hub.gateway.own_facts)."""
+
 Id = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$")]
 
 
@@ -71,14 +74,16 @@ async def journal(
     before: Annotated[int | None, Query(description="Only with a smaller seq: the next page.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 200,
 ) -> list[EntryOut]:
-    """Everything heard from this home. The look is written into the trail."""
+    """Everything heard from this home. The look is written into the trail.
+
+    Facts of the gateway box itself (`gateway.*`) are no life in the home; they come only when asked for by kind.
+    """
     _may_see(person)
     async with api.store.reading() as session:
         if (await session.exec(select(Home.id).where(Home.id == home, within(person)))).first() is None:
             raise missing()
         wanted = select(Entry).where(Entry.home == home)
-        if kind:
-            wanted = wanted.where(Entry.kind == kind)
+        wanted = wanted.where(Entry.kind == kind if kind else col(Entry.kind).not_like(f"{GATEWAY_FACTS}%"))
         if before is not None:
             wanted = wanted.where(col(Entry.seq) < before)
         rows = (await session.exec(wanted.order_by(col(Entry.seq).desc()).limit(limit))).all()

@@ -18,8 +18,9 @@ import structlog
 from drivers.device_type import DeviceType
 from drivers.events import Frame
 from drivers.registry import DEVICE_TYPES
-from hub.clock import Clock
-from hub.gateway import catch_all, memory, registry_copy, rule_book
+from hub.clock import Clock, SystemClock
+from hub.gateway import box, catch_all, memory, registry_copy, rule_book
+from hub.gateway.box_watch import BoxWatch
 from hub.gateway.commands import Commands
 from hub.gateway.hearing import Committed, Hearing
 from hub.gateway.home_assistant import HomeAssistant
@@ -80,6 +81,7 @@ class Gateway:
     uplink: Uplink = field(init=False)
     watch: StoreWatch = field(init=False)
     link_watch: LinkWatch = field(init=False)
+    box_watch: BoxWatch = field(init=False)
     home_assistant: HomeAssistant | None = None
     _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     _homes: set[str] = field(default_factory=set)
@@ -104,6 +106,8 @@ class Gateway:
         )
         self.switchboard = Switchboard(self.hearing.hear, self.own.link_changed)
         self.link_watch = LinkWatch(settings.id, writer, self.clock, self._links_now, self._nudge)
+        own_clock = isinstance(self.base_clock, SystemClock)
+        self.box_watch = BoxWatch(writer, self.clock, self.own, own_clock)
         self.commands = Commands(writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge)
         self.upkeep = Upkeep(writer, self.clock, self.own)
         self.watch = StoreWatch(writer, self.clock, self.own, self.upkeep, Reserve(self.folder / "reserve"))
@@ -170,6 +174,7 @@ class Gateway:
                 ("heartbeat", self.own.beat),
                 ("upkeep", self.upkeep.run),
                 ("outages", self.link_watch.run),
+                ("box", self.box_watch.run),
                 ("clock", self._watch_clock),
             ):
                 tasks.create_task(always(name, part), name=name)
@@ -363,7 +368,7 @@ class Gateway:
         await self.own.tell("gateway.clock", quality="unset")
         while not self.clock.is_set:
             await self.clock.sleep(5.0)
-        await self.own.tell("gateway.clock", quality="good")
+        await self.own.tell("gateway.clock", quality="drifting" if box.synchronised() is False else "good")
 
 
 async def always(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -37,6 +37,9 @@ EVERY = 300.0
 STEPS = (50, 80)
 """Fill levels, in per cent, at which somebody is told; told as over when 5 below again."""
 
+FREE_MARKS, FREE_STEP = (10, 15), 10
+"""Free storage, in per cent, that rules ask for, told when it is passed; and how far it may move untold otherwise."""
+
 PRESSED, CROWDED = 80, 90
 """Per cent from which acknowledged lines go at once, and from which unsent telemetry goes."""
 
@@ -74,6 +77,7 @@ class Upkeep:
     fill: Fill = Fill(0, QUOTA, 2 * QUOTA)
     evicted: int = 0
     _step: int = 0
+    _free: float | None = None
     _history: list[tuple[Millis, int]] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -128,14 +132,21 @@ class Upkeep:
     async def _tell(self) -> None:
         """Say when a step is crossed, upwards or downwards; falling counts from 5 per cent below."""
         now, percent = self.clock.now(), self.fill.percent
+        await self._tell_free(round(100 - min(100.0, percent), 1))
         self._history = [*self._history[-11:], (now, self.fill.used)]
         step = max((each for each in STEPS if percent >= each), default=0)
         if step < self._step and percent > self._step - 5:
             return
         if step != self._step:
             self._step = step
-            await self.own.tell("gateway.disk", value=round(100 - min(100.0, percent), 1))
             await self.own.note(_level_line(percent, self.hours_left(), now, over=step == 0))
+
+    async def _tell_free(self, free: float) -> None:
+        """Tell how much is free: at the first look after a start, and whenever it has moved far or passed a mark."""
+        before = self._free
+        if before is None or abs(free - before) >= FREE_STEP or _marks(free) != _marks(before):
+            self._free = free
+            await self.own.tell("gateway.disk", value=free)
 
     def hours_left(self) -> float | None:
         """How long the room lasts at the pace of the last hour; None while it does not grow."""
@@ -149,6 +160,10 @@ class Upkeep:
     async def _in_chunks(self, operation: Operation[int]) -> None:
         while await self.writer.write(operation) >= CHUNK:
             pass
+
+
+def _marks(free: float) -> list[bool]:
+    return [free < mark for mark in FREE_MARKS]
 
 
 def forget(db: sqlite3.Connection, before: Millis, limit: int) -> int:

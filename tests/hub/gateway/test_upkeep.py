@@ -52,7 +52,8 @@ async def test_acknowledged_lines_go_after_three_days(
     await covered(writer)
     await acknowledged(writer)
     await upkeep.round()
-    assert stored.rows("SELECT count(*) FROM journal") == [1]
+    assert stored.rows("SELECT kind FROM journal") == ["pendant.pressed", "gateway.disk"]
+    await acknowledged(writer)
     await clock.advance(KEEP / 1000 + 1)
     await upkeep.round()
     assert stored.rows("SELECT count(*) FROM journal") == [0]
@@ -98,8 +99,19 @@ async def test_a_filling_store_is_told_at_half_and_at_four_fifths(
         await clock.advance(300)
     told = [(body["data"]["percent"], body["data"]["over"]) for body in stored.bodies("health")]
     assert told == [(51.0, False), (81.0, False), (74.0, False), (44.0, True)]
-    free = [body["data"]["value"] for body in stored.bodies("event")]
-    assert free == [49.0, 19.0, 26.0, 56.0]
+
+
+async def test_free_storage_is_told_where_rules_ask(
+    upkeep: Upkeep, stored: SimpleNamespace, clock: ManualClock
+) -> None:
+    """At a start, when it moved by ten per cent, and when it passes what the shipped rules look at: 10 and 15."""
+    for free in (80, 75, 69, 16, 14, 12, 9.9, 10, 15.1, 15.2):
+        upkeep.disk = lambda _path, free=free: int(free / 100 * 2 * upkeep.quota)  # type: ignore[misc]
+        await upkeep.round()
+        await clock.advance(300)
+    told = [body["data"]["value"] for body in stored.bodies("event")]
+    assert [round(one) for one in told] == [80, 69, 16, 14, 10, 10, 15]
+    assert told[4] < 10 <= told[5]
 
 
 async def test_it_says_for_how_many_hours_there_is_room(upkeep: Upkeep, clock: ManualClock) -> None:
