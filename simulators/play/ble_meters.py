@@ -80,8 +80,13 @@ class MeterUnit(BleUnit, Generic[Meter]):
         self._half[beat.word] = beat.data
         if self._half.keys() >= set(words_of(self._type)):
             values = {one.name: self._half[one.word][one.field] for one in METERS[self._type]}
+            self._half = {}
             await self._switch_on()
-            await self._measure(values, self._clock(beat.at))
+            for _ in range(1 + self._happens("doubled")):
+                await self._measure(values, self._clock(beat.at))
+
+    async def _again(self, beat: Beat) -> None:
+        """A whole reading comes twice, not a half one."""
 
     def _clock(self, at: Millis) -> datetime:
         """What the meter's own clock shows: the local time of its home, more or less."""

@@ -31,6 +31,7 @@ FAULTS: Mapping[str, Fault] = {
     "disorder": Fault("every other thing it sends overtakes the one before", data={"chance": share}),
     "slow": Fault("what it says and answers comes late, in seconds of the world", data={"seconds": number}),
     "clock_wrong": Fault("its own clock is wrong by so many hours", data={"hours": number}),
+    "stuck": Fault("no compartment opens on command"),
     "link_lost": Fault("the connection breaks in the middle of what it says next", lasts=False),
     "reboot": Fault("it starts anew", lasts=False),
 }

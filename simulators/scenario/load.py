@@ -300,8 +300,8 @@ def _told(device: Device, do: str, record: Record, problems: Problems) -> None:
         if key in readers:
             scalar(one, f"data '{key}'", readers[key], problems, None)
         else:
-            takes = f"it takes {', '.join(readers)}" if readers else "it takes none"
-            problems.add(one.line, f"'{do}' knows no data '{key}'{meant(key, readers)}; {takes}")
+            takes = f"; it takes {', '.join(readers) or 'none'}"
+            problems.add(one.line, f"'{do}' knows no data '{key}'{meant(key, readers) or takes}")
 
 
 def _can_last(device: Device, do: str) -> bool:

@@ -186,7 +186,7 @@ def _contradicting(device: Device, do: str) -> frozenset[str]:
 
 
 def _said(device: Device, incident: Incident, since: Millis, until: Millis) -> Iterator[Beat]:
-    if incident.do in DOSE_HABITS or incident.do in ("stuck", "cut_off") or incident.do in FAULTS:
+    if incident.do in DOSE_HABITS or incident.do == "cut_off" or incident.do in FAULTS:
         return
     if incident.do in _COURSES:
         yield from _COURSES[incident.do](device, incident, since, until)

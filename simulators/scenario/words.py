@@ -38,7 +38,7 @@ ANY = ("heartbeat", "battery", "battery_low", "tamper", "fault", "recovered")
 ALSO = {"silent": "says nothing for a while, as if out of power or range"}
 DOSE_HABITS = frozenset({"miss", "leave"})
 """Incidents of a dispenser that change a dose's usual course; their `at` is the dose's clock time."""
-LASTING = frozenset({"silent", "reading", "drain", "cut_off", "stuck"}) | {
+LASTING = frozenset({"silent", "reading", "drain", "cut_off"}) | {
     name for name, one in FAULTS.items() if one.lasts
 }
 """Incident words of no fact that last; all but `reading` must say for how long."""
@@ -202,8 +202,7 @@ KINDS: Mapping[str, Kind] = {
         wire="serial",
         says=("unlocked", "locked", "heartbeat"),
         ends={"unlocked": "locked"},
-        does={"stuck": "no compartment opens on command"},
-        faults=CABLED,
+        faults=(*CABLED, "stuck"),
         settings={**ON_LINE, "compartments": whole},
         needs=ADDRESS,
         heartbeat=120.0,

@@ -180,12 +180,13 @@ def test_which_gateway_runs_here_must_be_clear(
 
 
 def test_keys_of_the_demo_are_made_once(tmp_path: Path) -> None:
-    """A pendant keeps its key over restarts; the key is random and private."""
-    setting_up.make_keys(tmp_path, {"p.key": 16})
+    """A pendant keeps its key over restarts; each key is random, private and as long as its device wants it."""
+    setting_up.make_keys(tmp_path, {"p.key": 16, "nuki.key": 36})
     first = (tmp_path / "p.key").read_text()
-    setting_up.make_keys(tmp_path, {"p.key": 16})
+    setting_up.make_keys(tmp_path, {"p.key": 16, "nuki.key": 36})
     assert (tmp_path / "p.key").read_text() == first
     assert len(bytes.fromhex(first)) == 16
+    assert len(bytes.fromhex((tmp_path / "nuki.key").read_text())) == 36
     assert stat.S_IMODE((tmp_path / "p.key").stat().st_mode) == 0o600
 
 

@@ -12,7 +12,7 @@ from drivers.catalogue import CATALOGUE
 from simulators.scenario.load import load, read
 from simulators.scenario.model import Beat, Scenario
 from simulators.scenario.plan import day_begin, day_plan, expected, troubles
-from simulators.scenario.words import KINDS
+from simulators.scenario.words import every_kind
 
 JANUARY = date(2026, 1, 15)
 
@@ -58,13 +58,14 @@ def clock(beat: Beat) -> str:
 
 def test_every_fact_a_simulated_device_can_say_is_in_the_catalogue() -> None:
     """The simulators' words, copied by hand, are those of the published catalogue."""
-    said = {kind.fact(word) for kind in KINDS.values() for word in kind.says}
+    said = {kind.fact(word) for kind in every_kind().values() for word in kind.says}
     assert said - set(CATALOGUE.facts) == set()
 
 
-def test_every_beat_of_the_demo_fits_the_catalogue() -> None:
-    """Kind and data of each thing said in the demo's day pass the catalogue's own check."""
-    for beat in day_plan(load("demo_day"), JANUARY):
+@pytest.mark.parametrize("name", ["demo_day", "all_links"])
+def test_every_beat_of_a_shipped_day_fits_the_catalogue(name: str) -> None:
+    """Kind and data of each thing said pass the catalogue's own check."""
+    for beat in day_plan(load(name), JANUARY):
         CATALOGUE.check(beat.kind, beat.data)
 
 
@@ -106,6 +107,22 @@ def test_the_door_is_never_opened_twice_in_a_row() -> None:
     doors = [one.word for one in told(scenario(), "door")]
     assert doors[0] == "closed"  # its report on itself when the day begins
     assert all(a != b for a, b in itertools.pairwise(doors))
+
+
+def test_faults_are_troubles_and_say_nothing() -> None:
+    """A fault changes no plan: what the device would say is the same, only its wire is not."""
+    faulty = scenario(
+        "at: 09:00, device: door, do: doubled, for: 1 h, data: {chance: 0.5}",
+        "at: 10:00, device: door, do: reboot",
+    )
+    assert day_plan(faulty, JANUARY) == day_plan(scenario(), JANUARY)
+    doubled, reboot = troubles(faulty, JANUARY)
+    assert (doubled.do, doubled.until - doubled.since, doubled.data) == (
+        "doubled",
+        3_600_000,
+        {"chance": 0.5},
+    )
+    assert (reboot.do, reboot.until) == ("reboot", reboot.since)
 
 
 def test_a_dose_runs_its_course() -> None:

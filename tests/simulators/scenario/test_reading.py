@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from simulators.scenario.faults import FAULTS
 from simulators.scenario.load import load, read
 from simulators.scenario.text import ScenarioError, clock, parse, span
+from simulators.scenario.words import every_kind
 
 HEAD = """\
 format: trygghub-scenario-1
@@ -122,6 +124,121 @@ def test_one_device_cannot_stand_in_two_homes() -> None:
     assert problems(HEAD + second) == [
         "line 11: device 'h1-door' stands in home 'h1' already; ids are unique"
     ]
+
+
+def devices(*written: str) -> str:
+    """A home with these devices, the first on line 6."""
+    lines = "".join(f"      {one}\n" for one in written)
+    return f"format: trygghub-scenario-1\nname: trial\nhomes:\n  h1:\n    devices:\n{lines}"
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (
+            "d: {type: door, family: bthome}",
+            "line 6: device 'd': a door of the family 'bthome' needs 'address'",
+        ),
+        ("d: {type: door_reader}", "line 6: device 'd': a door_reader needs 'address' and 'key'"),
+        (
+            "d: {type: bed, family: bthome}",
+            "line 6: the family 'bthome' has no bed; it has door, motion, smoke, water, climate",
+        ),
+        (
+            "d: {type: cuff, address: c0-7a}",
+            "line 6: device 'd': 'address': a Bluetooth address is written like c0:7a:10:00:00:11, not 'c0-7a'",
+        ),
+        (
+            "d: {type: cabinet, address: /etc/passwd}",
+            (
+                "line 6: device 'd': 'address': a place on a serial line is written port#unit, "
+                "like serial/stick#0180a1b2, not '/etc/passwd'"
+            ),
+        ),
+        (
+            "d: {type: care_phone, address: '1', receiver: here}",
+            "line 6: device 'd': 'receiver': a receiver is written host:port, like 127.0.0.1:15060, not 'here'",
+        ),
+        (
+            "d: {type: alarm_panel, address: x, receiver: '127.0.0.1:1'}",
+            "line 6: device 'd': 'address': a panel's address is its account, 3 to 16 of 0-9 and A-F, not 'x'",
+        ),
+    ],
+)
+def test_what_a_device_needs_is_said(written: str, sentence: str) -> None:
+    """Address, key and receiver are asked for where the wire needs them."""
+    assert problems(devices(written)) == [sentence]
+
+
+def test_an_address_that_is_taken_is_said() -> None:
+    """Two devices under one Bluetooth address would be one."""
+    one, two = (f"{name}: {{type: scale, address: 'c0:00:00:00:00:01'}}" for name in ("a", "b"))
+    assert problems(devices(one, two)) == [
+        "line 7: device 'b': c0:00:00:00:00:01 is the address of 'a' already"
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "b: {type: cabinet, address: 'serial/x#2'}",
+        "b: {type: door_reader, address: 'serial/x#2', key: k}",
+        "b: {type: nurse_call, port: serial/x}",
+    ],
+)
+def test_one_line_speaks_one_protocol(other: str) -> None:
+    """A cabinet and a stick cannot share a port."""
+    stick = "a: {type: door, family: enocean, address: 'serial/x#1'}"
+    assert problems(devices(stick, other)) == [
+        "line 7: device 'b': the line serial/x is that of 'a'; name another port"
+    ]
+
+
+def test_sensors_may_share_a_stick() -> None:
+    """A key card and a contact are heard by the same stick."""
+    stick = "a: {type: door, family: enocean, address: 'serial/x#1'}"
+    assert len(read(devices(stick, "b: {type: key_card, address: 'serial/x#2'}")).devices) == 2
+
+
+@pytest.mark.parametrize(
+    ("incident", "sentence"),
+    [
+        ("do: doubled", "'doubled' needs 'for' (how long)"),
+        ("do: reboot, for: 3 min", "'for' does not go with 'reboot': nothing a door says ends it"),
+        (
+            "do: slow, for: 3 min, data: {second: 3}",
+            "'slow' knows no data 'second'; did you mean 'seconds'?",
+        ),
+        (
+            "do: dropped, for: 3 min, data: {chance: 2}",
+            "data 'chance': a chance lies between 0 and 1, not at '2'",
+        ),
+        ("do: link_lost, data: {hours: 2}", "'link_lost' knows no data 'hours'; it takes none"),
+    ],
+)
+def test_a_slip_in_a_fault_is_said_with_its_line(incident: str, sentence: str) -> None:
+    """A fault says what it takes."""
+    text = f"{HEAD}incidents:\n  - {{at: '09:00', device: h1-door, {incident}}}\n"
+    assert problems(text) == [f"line 10: {sentence}"]
+
+
+@pytest.mark.parametrize(("type_", "family"), every_kind())
+def test_every_device_can_be_written_with_all_its_faults(type_: str, family: str) -> None:
+    """What the tables offer, the reader takes."""
+    kind = every_kind()[type_, family]
+    places = {"ble": "c0:00:00:00:00:01", "serial": "serial/x#1", "sip": "47", "tcp": "12AB"}
+    more = {
+        "address": places.get(kind.wire, ""), "key": "k", "receiver": "127.0.0.1:15060", "port": "serial/x",
+    }  # fmt: skip
+    settings = "".join(f", {key}: '{more[key]}'" for key in kind.needs)
+    lasting = {one: ", for: 5 min" if FAULTS[one].lasts else "" for one in kind.faults}
+    incidents = "".join(
+        f"  - {{at: '09:00', device: d, do: {one}{lasts}}}\n" for one, lasts in lasting.items()
+    )
+    text = devices(f"d: {{type: {type_}, family: {family}{settings}}}") + (
+        f"incidents:\n{incidents}" if incidents else ""
+    )
+    assert {one.do for one in read(text).incidents} == set(kind.faults)
 
 
 def test_all_slips_are_said_at_once() -> None:
