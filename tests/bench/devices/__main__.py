@@ -26,6 +26,8 @@ import decoding
 from hub.broker.backend import BrokerMissing
 
 HERE = Path(__file__).parent
+SUBSCRIBED_BY = 1.5
+"""Seconds after which the echo listens; what is said before is not counted."""
 COLUMNS = {
     "events/s": 9, "events": 8, "lost": 6, "p50 ms": 8, "p99 ms": 8, "worst": 8, "CPU %": 7, "µs/event": 10, "MB": 7,
 }  # fmt: skip
@@ -116,7 +118,7 @@ async def _echo(
         try:
             some = crowd.Crowd(devices, devices_url)
             async with crowd.at_work(some):
-                await asyncio.sleep(1.5)  # until the echo has subscribed; what comes before it is not counted
+                await asyncio.sleep(SUBSCRIBED_BY)
                 return [await crowd.under_load(some, child.pid, rate, seconds) for rate in rates]
         finally:
             child.terminate()

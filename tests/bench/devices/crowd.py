@@ -38,6 +38,7 @@ IN_A_HOME = 5
 ON_A_TRUNK = 500
 KINDS = ("room.motion", "room.heartbeat", "room.motion", "room.motion")
 START_WITHIN = 240
+LOOK_EVERY = 0.1
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -181,7 +182,7 @@ async def ready(port: int, child: subprocess.Popen[bytes]) -> float:
         status = await asyncio.to_thread(_status, port)
         if status and status.get("links", {}).get("mqtt", {}).get("state") == "up":
             return loop.time() - begun
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(LOOK_EVERY)
     raise RuntimeError("the gateway did not get ready")
 
 
