@@ -8,6 +8,7 @@ import sys
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from dashboard.app import layered, make_app, make_web
 from dashboard.live.epoch import ensure_epoch
@@ -16,7 +17,6 @@ from hub.clock import Clock, clock_from_environment
 from hub.process import run_process
 from hub.settings import SettingError, WebSettings, read
 from hub.store.engine import open_store
-from hub.store.errors import StoreError
 
 GRACE = 2
 """Seconds that open answers may take when the process is asked to stop."""
@@ -37,38 +37,51 @@ class Server(uvicorn.Server):
 
 
 async def run_web(settings: WebSettings, clock: Clock) -> None:
-    """Serve until cancelled."""
-    store = await open_store(settings.database_url, "centre")
+    """Serve until cancelled. Raises SettingError when the port is taken, StoreError for the database."""
+    with listening(settings.host, settings.port) as listener:
+        store = await open_store(settings.database_url, "centre")
+        try:
+            await ensure_epoch(store)
+            web = make_web(store, clock)
+            await _serve(Server(_config(layered(make_app(web, settings.broker))), web.feed), listener)
+        finally:
+            await store.close()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; opened before anything else, so that a taken port is one sentence."""
     try:
-        await ensure_epoch(store)
-        web = make_web(store, clock)
-        config = uvicorn.Config(
-            layered(make_app(web, settings.broker)),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE,
-            proxy_headers=True,
-            lifespan="on",
-        )
-        await _serve(Server(config, web.feed), settings)
-    finally:
-        await store.close()
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as wrong:
+        raise SettingError(
+            f"--port: port {port} on {host} cannot be opened: {wrong.strerror or wrong}"
+        ) from None
 
 
-async def _serve(server: Server, settings: WebSettings) -> None:
-    structlog.get_logger().info("serving", address=f"http://{settings.host}:{settings.port}/")
-    serving = asyncio.create_task(server._serve(), name="serve")  # noqa: SLF001  serve() would take our signals
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        proxy_headers=True,
+        lifespan="on",
+    )
+
+
+async def _serve(server: Server, listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    structlog.get_logger().info("serving", address=f"http://{host}:{port}/")
+    # uvicorn's own serve() would take the process's signals.
+    serving = asyncio.create_task(server._serve([listener]), name="serve")  # noqa: SLF001
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
         server.should_exit = True
         await serving
         raise
-    if not server.started:
-        raise OSError(f"port {settings.port} on {settings.host} cannot be opened")
 
 
 def main(argv: list[str]) -> int:
@@ -78,11 +91,7 @@ def main(argv: list[str]) -> int:
     except SettingError as wrong:
         sys.stderr.write(f"trygghub web: {wrong}\n")
         return REFUSED
-    try:
-        return run_process("web", lambda: run_web(settings, clock_from_environment()))
-    except StoreError as wrong:
-        sys.stderr.write(f"trygghub web: {wrong}\n")
-        return 1
+    return run_process("web", lambda: run_web(settings, clock_from_environment()))
 
 
 if __name__ == "__main__":
