@@ -14,9 +14,11 @@ import pytest
 
 from hub.broker.backend import Broker, BrokerMissing, Listener
 from hub.broker.check import Logins, await_broker
-from hub.broker.logins import logins
+from hub.broker.logins import Login, logins
 from hub.broker.mosquitto import Mosquitto
 from hub.broker.nats import NatsServer
+
+DEPLOYED_RIGHTS = Path(__file__).parents[3] / "deploy" / "mosquitto" / "gateway.acl"
 
 
 @dataclass
@@ -64,6 +66,24 @@ class LesserMosquitto:
         return self.whole.url(login)
 
 
+@dataclass
+class DeployedMosquitto:
+    """A Mosquitto with the access list that a gateway box gets."""
+
+    whole: Mosquitto
+    name: str = "mosquitto"
+
+    def prepare(self) -> Sequence[str]:
+        """As the whole one, with the list from deploy/."""
+        command = self.whole.prepare()
+        (self.whole.folder / "acl").write_text(DEPLOYED_RIGHTS.read_text())
+        return command
+
+    def url(self, login: str) -> str:
+        """As the whole one."""
+        return self.whole.url(login)
+
+
 def free_port() -> int:
     """A port nobody listens on just now."""
     with socket.socket() as probe:
@@ -77,6 +97,22 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]
     everybody = logins(tmp_path / "secrets", ["gw1", "gw2"])
     broker = request.param(tmp_path / "broker", Listener(free_port()), everybody)
     one = Running(broker, tmp_path / "log")
+    try:
+        one.start()
+    except BrokerMissing as missing:
+        pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
+    yield one
+    one.kill()
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[Running]:
+    """The broker of a gateway box that serves the homes h1 and h2, each with a login of its own."""
+    names = ("centre", "hearing", "devices", "h1", "h2")
+    everybody = tuple(Login(name, f"password-of-{name}", (), ()) for name in names)
+    one = Running(
+        DeployedMosquitto(Mosquitto(tmp_path / "broker", Listener(free_port()), everybody)), tmp_path / "log"
+    )
     try:
         one.start()
     except BrokerMissing as missing:

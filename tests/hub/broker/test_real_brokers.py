@@ -100,6 +100,27 @@ def test_the_web_process_cannot_write_to_gateways(running: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("what", ["event", "command", "ack"])
+def test_a_home_with_its_own_login_speaks_for_itself(deployed: Any, what: str) -> None:
+    """With the rights of a deployed box, the devices of h2 reach the gateway, and can neither be h1's nor command."""
+    assert not crosses(
+        deployed,
+        forbidden=("h2", f"homes/h1/devices/pendant/{what}"),
+        fence=("h2", "homes/h2/devices/pendant/event"),
+        ear=("hearing", "homes/#"),
+    )
+
+
+def test_a_home_with_its_own_login_hears_only_itself(deployed: Any) -> None:
+    """What the gateway asks of a lock in h1 is not heard in h2."""
+    assert not crosses(
+        deployed,
+        forbidden=("hearing", "homes/h1/devices/front-lock/command"),
+        fence=("hearing", "homes/h2/devices/front-lock/command"),
+        ear=("h2", "homes/+/devices/+/command"),
+    )
+
+
 @pytest.mark.parametrize("wrong", ["mqtt://127.0.0.1:{port}", "mqtt://centre:guessed@127.0.0.1:{port}"])
 def test_nobody_gets_in_without_the_right_password(running: Any, wrong: str) -> None:
     """No login and a wrong password are both refused, and the sentence does not repeat the password."""
