@@ -10,6 +10,7 @@ from there, and each decision has one identity, so being killed at any point cha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,11 @@ LOOK_EVERY = 1.0
 
 GRACE = 60.0
 """Seconds of real time that gateways get after our own start: they may have been away for our sake."""
+
+WORDS_FOR_THE_BOX = re.compile(
+    r"\A(?:the\s+)?(?:hjemmesentral(?:en)?|sentral(?:en)?|boks(?:en)?|gateway)\s+(?:(?:i|på|hos|in|at|of)\s+)?(?=[^\W\d])",
+    re.IGNORECASE,
+)
 
 log = structlog.get_logger()
 
@@ -235,10 +241,18 @@ def _spec(gateway: Gateway, tz: str, homes: set[str], names: Mapping[str, list[s
     return HomeSpec(
         id=gateway.id,
         tz=tz,
-        resident={"name": " / ".join(living) or gateway.name},
+        resident={"name": " / ".join(living) or place_in(gateway.name)},
         devices={gateway.id: DeviceSpec("gateway", since=since, name=gateway.name)},
         late_ms=0,
     )
+
+
+def place_in(name: str) -> str:
+    """Where a box stands, out of its name: the book's sentences begin with "the gateway at" themselves.
+
+    A box of several homes is named so and not by its residents: its alerts reach people of more than one zone.
+    """
+    return WORDS_FOR_THE_BOX.sub("", name.strip()) or name
 
 
 async def _placed(session: AsyncSession, decision: Decision, now: Millis) -> Judged:

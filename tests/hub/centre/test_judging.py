@@ -13,8 +13,8 @@ from sqlmodel import col, select
 from drivers.events import iso
 from drivers.links.mqtt_client import Message
 from hub.centre.intake.intake import Intake
-from hub.centre.judging import Judging, book_or_standard
-from hub.store.centre_tables import Alert, EngineState
+from hub.centre.judging import Judging, book_or_standard, place_in
+from hub.store.centre_tables import Alert, EngineState, Gateway, Home
 
 MINUTE = 60_000
 Speak = Callable[..., Awaitable[None]]
@@ -158,3 +158,35 @@ async def test_a_book_with_a_slip(tmp_path):
     book, trouble = book_or_standard(path)
     assert "gateway-silent" in book.rules
     assert "line 2" in trouble
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("Hjemmesentral Fjordbyen", "Fjordbyen"),
+        ("Hjemmesentralen i Storgata 1", "Storgata 1"),
+        ("Gateway at Fjordbyen", "Fjordbyen"),
+        ("Fjordbyen", "Fjordbyen"),
+        ("Hjemmesentral", "Hjemmesentral"),
+        ("Boks 2", "Boks 2"),
+        ("Bokstun", "Bokstun"),
+        ("Gamle sentralen i Dal", "Gamle sentralen i Dal"),
+    ],
+)
+def test_a_box_is_said_once(name, place):
+    """A box that is called a gateway is not said to be "the gateway at the gateway"."""
+    assert place_in(name) == place
+
+
+async def test_a_box_of_several_homes_names_no_resident(store, clock, speak, new_judging):
+    """Its alert reaches people of more than one zone, so it is told by where it stands."""
+    async with store.writing() as session:
+        (await session.get(Home, "h2")).gateway = "gw1"
+        (await session.get(Gateway, "gw1")).name = "Hjemmesentral Fjordbyen"
+    judging = await new_judging()
+    await speak("gw1")
+    await judging.step()
+    clock.at += 12 * MINUTE
+    await judging.step()
+    (alert,) = await alerts(store)
+    assert alert.says["nb"] == "Hjemmesentralen hos Fjordbyen er taus"
