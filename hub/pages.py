@@ -6,11 +6,14 @@ Written out because a web server would cost a gateway box more memory than the r
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
+import structlog
 
 READ_WITHIN = 5.0
 """Seconds a client may take to say what it wants."""
@@ -18,8 +21,14 @@ READ_WITHIN = 5.0
 LONGEST_REQUEST = 8192
 """Bytes of request line and headers."""
 
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+"""Seconds before a port that is taken is tried again, doubling; each is drawn from the upper half."""
+
 AT_ONCE = 16
 """Clients answered at the same time."""
+
+
+say = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,19 @@ class Answer:
 
 
 Pages = dict[str, Callable[[], Answer]]
+
+
+async def serve_always(port: int, pages: Pages) -> None:
+    """Answer until cancelled; while somebody else has the port, say so in one sentence and try again."""
+    waits = 0
+    while True:
+        try:
+            await serve(port, pages)
+        except OSError as taken:
+            why = os.strerror(taken.errno) if taken.errno else str(taken)
+            say.error(f"the pages for watching cannot be shown on 127.0.0.1:{port}: {why}; all else goes on")
+        await asyncio.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(waits, 10)) * random.uniform(0.5, 1.0))
+        waits += 1
 
 
 async def serve(port: int, pages: Pages) -> None:

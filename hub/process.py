@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 
 from hub import log
 from hub.settings import SettingError
+from hub.store.errors import MAY_PASS, StoreError
 
 GRACE = 4.5
 """Seconds an orderly end may take; then the process ends as if it had been killed."""
@@ -23,7 +26,27 @@ GRACE = 4.5
 SETTING_REFUSED = 2
 """Exit code for settings that cannot be used; starting again would not help."""
 
+START_FAILED = 1
+"""Exit code for a start that may go better later, as when the database server is still away."""
+
 Main = Callable[[], Coroutine[Any, Any, None]]
+
+
+class CannotStartError(Exception):
+    """Why a process cannot start, in one sentence. again: whether a later start may go better."""
+
+    def __init__(self, sentence: str, *, again: bool = False) -> None:
+        super().__init__(sentence)
+        self.again = again
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Around what opens a database at the start: what is wrong with it is all there is to say."""
+    try:
+        yield
+    except StoreError as error:
+        raise CannotStartError(str(error), again=isinstance(error, MAY_PASS)) from None
 
 
 def run_process(name: str, main: Main) -> int:
@@ -53,9 +76,9 @@ async def _until_told(name: str, main: Main) -> int:
             raise
     except Exception as several:
         fault = first_of(several)
-        if isinstance(fault, SettingError):
-            say.error(str(fault))
-            return SETTING_REFUSED
+        if isinstance(fault, SettingError | CannotStartError):
+            sys.stderr.write(f"trygghub {name}: {fault}\n")
+            return START_FAILED if isinstance(fault, CannotStartError) and fault.again else SETTING_REFUSED
         say.error("the process ends because of a fault", fault=str(fault) or repr(fault), exc_info=several)
         return 1
     say.info("stopped")

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 from hub.centre.centre import Centre
 from hub.clock import Clock, clock_from_environment
-from hub.process import run_process
+from hub.process import opening, run_process
 from hub.settings import CentreSettings, SettingError, read
 from hub.store.engine import open_store
 
 
 async def run_centre(settings: CentreSettings, clock: Clock) -> None:
-    """Run one centre until cancelled. Raises StoreError with a sentence when the database cannot be opened."""
-    store = await open_store(settings.database_url, "centre")
+    """Run one centre until cancelled. Raises CannotStartError with a sentence when the database cannot be opened."""
+    with opening():
+        store = await open_store(settings.database_url, "centre")
     worker = f"{socket.gethostname()}:{settings.folder.absolute()}"
     try:
         await Centre(store, clock, settings.broker, rules=settings.rules, worker=worker).run(settings.http)

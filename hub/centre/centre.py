@@ -37,7 +37,7 @@ from hub.channels.channel import Channel
 from hub.channels.console import Console
 from hub.channels.dashboard import Dashboard
 from hub.clock import Clock, SystemClock
-from hub.pages import Answer, Pages, serve
+from hub.pages import Answer, Pages, serve_always
 from hub.store.centre_tables import StoreFact
 from hub.store.engine import Store
 from hub.uplink.messages import HINT_TOPIC
@@ -107,7 +107,7 @@ class Centre:
             for name, part in self._parts_of().items():
                 tasks.create_task(always(name, part), name=name)
             if http is not None:
-                tasks.create_task(always("http", lambda: serve(http, self.pages())), name="http")
+                tasks.create_task(serve_always(http, self.pages()), name="http")
 
     def _parts_of(self) -> dict[str, Callable[[], Awaitable[None]]]:
         return {

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 import structlog
 
 from hub.clock import Clock, clock_from_environment
-from hub.gateway.gateway import Gateway, always
-from hub.gateway.http import serve
+from hub.gateway.gateway import Gateway
 from hub.gateway.metrics import pages
+from hub.gateway.registry_copy import PartError
 from hub.gateway.storage import open_storage
-from hub.process import run_process
+from hub.pages import serve_always
+from hub.process import CannotStartError, opening, run_process
 from hub.settings import GatewaySettings, SettingError, read
 
 SWITCH_INTERVAL = 0.0005
@@ -24,18 +24,26 @@ say = structlog.get_logger(__name__)
 
 
 async def run_gateway(settings: GatewaySettings, clock: Clock) -> None:
-    """Run one gateway until cancelled. Raises SettingError, PartError or StoreError with a sentence."""
+    """Run one gateway until cancelled. Raises CannotStartError with a sentence, StoreError when it must start anew."""
     sys.setswitchinterval(SWITCH_INTERVAL)
-    storage = await open_storage(settings.folder / "gateway.db", clock.now())
+    with opening():
+        storage = await open_storage(settings.folder / "gateway.db", clock.now())
     gateway = Gateway(settings, storage, clock)
     try:
-        await gateway.boot()
+        await _boot(gateway)
         async with asyncio.TaskGroup() as tasks:
             if settings.http is not None:
-                tasks.create_task(always("http", partial(serve, settings.http, pages(gateway))), name="http")
+                tasks.create_task(serve_always(settings.http, pages(gateway)), name="http")
             await gateway.run()
     finally:
         await gateway.stop()
+
+
+async def _boot(gateway: Gateway) -> None:
+    try:
+        await gateway.boot()
+    except PartError as wrong:
+        raise CannotStartError(str(wrong)) from None
 
 
 def main(argv: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from hub.gateway.gateway import Gateway
-from hub.gateway.http import Answer, Pages
+from hub.pages import Answer, Pages
 from hub.store.writer import FINAL
 
 CONDITIONS = ("ok", "full", "locked", "damaged", "unreadable", "broken", "closed")

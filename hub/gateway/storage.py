@@ -13,10 +13,13 @@ import structlog
 
 from drivers.events import Millis
 from hub.gateway import journal, outbox
-from hub.store.errors import StoreDamagedError, StoreError
+from hub.store.errors import StoreAwayError, StoreDamagedError, StoreError
 from hub.store.revision import newest_file, revision_of
 from hub.store.sqlite_file import prepare_file
 from hub.store.writer import Writer
+
+REFUSED = 2
+"""Exit code of a migration that trying again cannot help."""
 
 say = structlog.get_logger(__name__)
 
@@ -39,7 +42,7 @@ class Lock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            raise StoreError(
+            raise StoreAwayError(
                 f"another gateway is running on {path.parent}; two would judge everything twice"
             ) from None
         return cls(descriptor)
@@ -90,7 +93,8 @@ async def _bring_up_to_date(path: Path) -> None:
     )
     _, said = await child.communicate()
     if child.returncode != 0:
-        raise StoreError(said.decode(errors="replace").strip()[-1000:] or f"{path} could not be migrated")
+        kind = StoreError if child.returncode == REFUSED else StoreAwayError
+        raise kind(said.decode(errors="replace").strip()[-1000:] or f"{path} could not be migrated")
 
 
 def _set_aside(path: Path, now: Millis) -> Path:

@@ -14,9 +14,11 @@ Do not open `writing()` inside `writing()` on SQLite: the inner one would wait f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import orjson
@@ -119,7 +121,28 @@ async def open_existing(url: str, which: Which) -> Store:
         Path(str(target.database)).exists
     ):
         raise StoreError(f"there is no database {target.database}; name the right --data or --database")
+    if target.get_backend_name() == "sqlite" and await asyncio.to_thread(
+        _is_another, Path(str(target.database)), which
+    ):
+        raise StoreError(
+            f"{target.database} is not a {which}'s database; name the right --data or --database"
+        )
     return await open_store(url, which)
+
+
+OWN_TABLE: Mapping[Which, str] = MappingProxyType({"centre": "alert", "gateway": "received_command"})
+
+
+def _is_another(path: Path, which: Which) -> bool:
+    """Whether a file holds tables, and not this role's: it must not be given ours on top."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            names = {
+                row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+    except sqlite3.Error:
+        return False  # opening it says what is wrong with it
+    return bool(names) and OWN_TABLE[which] not in names
 
 
 def _url(text: str) -> URL:

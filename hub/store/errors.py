@@ -27,8 +27,16 @@ class StoreLockedError(StoreError):
     """Another process held the database for too long; nothing was written."""
 
 
+class StoreAwayError(StoreError):
+    """The database is not to be had just now: its server is away, or another process has it. Later it may be."""
+
+
 class StoreUnreadableError(StoreError):
     """The operating system does not let us read or write the file."""
+
+
+MAY_PASS = (StoreAwayError, StoreFullError, StoreLockedError)
+"""Troubles that waiting can mend; with the others, starting again would not help."""
 
 
 def sentence_for(path: Path, error: sqlite3.Error) -> StoreError:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hub.store.centre_tables import CENTRE
-from hub.store.errors import StoreError, sentence_for
+from hub.store.errors import MAY_PASS, StoreAwayError, StoreError, sentence_for
 from hub.store.gateway_tables import GATEWAY
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -61,7 +61,7 @@ async def migrate(engine: AsyncEngine, which: Literal["centre", "gateway"]) -> N
     except DBAPIError as error:
         raise _sentence(engine, error) from None
     except OSError as error:
-        raise StoreError(f"the database {_shown(engine)} cannot be reached: {error}") from None
+        raise StoreAwayError(f"the database {_shown(engine)} cannot be reached: {error}") from None
 
 
 def _upgrade(connection: Connection, which: Literal["centre", "gateway"]) -> None:
@@ -73,7 +73,7 @@ def _sentence(engine: AsyncEngine, error: DBAPIError) -> StoreError:
     inner = cause if isinstance(cause, sqlite3.Error) else getattr(cause, "__cause__", None)
     if isinstance(inner, sqlite3.Error):
         return sentence_for(Path(str(engine.url.database)), inner)
-    return StoreError(f"the database {_shown(engine)} refused us: {cause}")
+    return StoreAwayError(f"the database {_shown(engine)} refused us: {cause}")
 
 
 def _shown(engine: AsyncEngine) -> str:
@@ -94,7 +94,7 @@ def main(words: list[str]) -> int:
         asyncio.run(run("centre" if words[0] == "centre" else "gateway", words[1]))
     except StoreError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return 1 if isinstance(error, MAY_PASS) else 2
     return 0
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from hub.clock import ManualClock
 from hub.gateway.gateway import Gateway
-from hub.gateway.http import LONGEST_REQUEST, serve
 from hub.gateway.metrics import pages
 from hub.gateway.storage import open_storage
+from hub.pages import LONGEST_REQUEST, serve
 from hub.settings import GatewaySettings
 from hub.store.writer import WriterState
 from hub.uplink.messages import Part
