@@ -24,9 +24,11 @@ import math
 import random
 import socket
 import ssl
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -241,6 +243,7 @@ class MqttClient:
         )
         client.pending_calls_threshold = 2 * self._in_flight
         acknowledge_by_hand(client)
+        watch_writes(client)
         return client
 
     def _new_inbox(self, maxsize: int = 0) -> _Inbox:  # noqa: ARG002  the shape aiomqtt calls
@@ -330,6 +333,50 @@ def acknowledge_by_hand(client: aiomqtt.Client) -> None:
     """Stop paho from acknowledging what has merely been queued."""
     client._client.manual_ack_set(True)  # noqa: SLF001  empicano/aiomqtt#345
     client._client.connect_timeout = CONNECT_WITHIN  # noqa: SLF001
+
+
+def watch_writes(client: aiomqtt.Client) -> None:
+    """Ask the event loop for a socket's writability only while the socket is open and paho wants to write.
+
+    aiomqtt 2.5 takes the descriptor's number at once and registers it at the loop's next turn. When the broker is
+    lost in between, as it is when a process wakes up that stood still, the number is closed by then ("add_writer …
+    Bad file descriptor"), or already belongs to another connection.
+    """
+    loop = asyncio.get_running_loop()
+    at_home = threading.get_ident()
+    wanted: list[Any] = []
+
+    def register(paho: Any, _userdata: Any, sock: Any) -> None:
+        wanted[:] = [sock]
+
+        def write() -> None:
+            try:
+                paho.loop_write()
+            except Exception as wrong:
+                if not client._disconnected.done():  # noqa: SLF001
+                    client._disconnected.set_exception(wrong)  # noqa: SLF001
+
+        def begin() -> None:
+            if sock in wanted and sock.fileno() >= 0:
+                loop.add_writer(sock.fileno(), write)
+
+        loop.call_soon_threadsafe(begin)  # connecting runs in a thread of its own
+
+    def unregister(_paho: Any, _userdata: Any, sock: Any) -> None:
+        wanted.clear()
+        end = partial(_no_writer, loop, sock)
+        if threading.get_ident() == at_home:
+            end()  # now: a moment later the number may be another connection's
+        else:
+            loop.call_soon_threadsafe(end)
+
+    client._client.on_socket_register_write = register  # noqa: SLF001
+    client._client.on_socket_unregister_write = unregister  # noqa: SLF001
+
+
+def _no_writer(loop: asyncio.AbstractEventLoop, sock: Any) -> None:
+    if sock.fileno() >= 0:
+        loop.remove_writer(sock.fileno())
 
 
 def acknowledge(client: aiomqtt.Client, message: aiomqtt.Message) -> None:

@@ -322,6 +322,40 @@ def test_the_private_hooks_of_aiomqtt_and_paho_are_as_we_know_them() -> None:
     assert list(inspect.signature(paho.Client.ack).parameters) == ["self", "mid", "qos"]
     assert list(inspect.signature(paho.Client.manual_ack_set).parameters) == ["self", "on"]
     assert isinstance(paho.Client.connect_timeout, property)
+    assert "self._client.on_socket_register_write = self._on_socket_register_write" in source
+    assert "self._client.on_socket_unregister_write = self._on_socket_unregister_write" in source
+    assert "self._disconnected" in source
+
+
+async def test_a_socket_that_closed_meanwhile_is_not_watched() -> None:
+    """When paho wants to write and loses its socket before the loop's next turn, nothing is asked of the loop."""
+    faults: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: faults.append(context))
+    watched = MqttClient("mqtt://127.0.0.1:1", "woken")._new_client()._client
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        number = ours.fileno()
+        watched.on_socket_register_write(watched, None, ours)
+        ours.close()
+        await asyncio.sleep(0)
+        assert not faults
+        assert not loop.remove_writer(number)
+
+
+async def test_a_socket_is_watched_while_there_is_something_to_write() -> None:
+    """From the turn after paho asks until it says that it is done; a short wish leaves nothing behind."""
+    loop = asyncio.get_running_loop()
+    watched = MqttClient("mqtt://127.0.0.1:1", "writer")._new_client()._client
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        watched.on_socket_register_write(watched, None, ours)
+        await asyncio.sleep(0)
+        assert loop.remove_writer(ours.fileno())
+        watched.on_socket_register_write(watched, None, ours)
+        watched.on_socket_unregister_write(watched, None, ours)
+        await asyncio.sleep(0)
+        assert not loop.remove_writer(ours.fileno())
 
 
 async def test_small_packets_leave_at_once(mosquitto) -> None:
