@@ -11,6 +11,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from drivers.events import Event, Millis
+from hub.cli.gateway_journal import GatewayJournal
 from hub.cli.outcome import FAILED, Refused
 from hub.settings import DEFAULT_DATA, StoreSettings
 from rules import HomeSpec
@@ -122,13 +123,16 @@ class Database:
             await store.close()
 
 
-def database(args: argparse.Namespace) -> Database:
-    """The centre's database that the flags name. Raises Refused where there is none."""
+def database(args: argparse.Namespace) -> Database | GatewayJournal:
+    """The database that the flags name: the centre's, else the gateway's. Raises Refused where there is none."""
     from hub.store.errors import StoreError
 
     settings = StoreSettings(data=Path(args.data or DEFAULT_DATA), database=args.database)
     file = settings.data / "centre" / "centre.db"
     if not args.database and not file.is_file():
+        for folder in (settings.data, settings.data / "gateway"):
+            if (folder / "gateway.db").is_file():
+                return GatewayJournal(folder)
         raise Refused(f"there is no database {file}; name --homes and --events, or --data")
     try:
         return Database(settings.database_url)

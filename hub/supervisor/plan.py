@@ -97,6 +97,7 @@ def web(stage: Stage) -> Spec:
         "TRYGGHUB_HOST": host,
         "TRYGGHUB_PORT": str(port),
         **_database(stage),
+        **_rules(stage),  # for the questions "why" and "what if"
     }
     asked = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  only to ask ourselves
     return Spec("web", (*PYTHON, "dashboard"), {**stage.shared, **told}, http_ready(port, host=asked))

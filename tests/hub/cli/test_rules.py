@@ -313,6 +313,41 @@ async def test_the_database_may_be_asked_instead_of_files(store, desk: Desk) -> 
     assert (code, "there is no alert 7" in err) == (1, True)
 
 
+async def test_a_gateways_own_journal_may_be_asked(tmp_path: Path, desk: Desk) -> None:
+    """With a gateway's folder the questions are answered from what that box heard, and nothing is written there."""
+    from drivers.events import parse_time
+    from hub.store.engine import open_store, sqlite_url
+    from hub.store.gateway_tables import JournalRow
+
+    folder = tmp_path / "box" / "gateway"
+    folder.mkdir(parents=True)
+    homes = {"h1": {"address": "", "zone": "nord", "gateway": "gw1", "tz": "Europe/Oslo"}}
+    residents = {"astrid": {"home": "h1", "name": "Astrid", "parameters": {"dose_time": "60 min"}}}
+    part = {"gateway": "gw1", "homes": homes, "residents": residents, "devices": {}}
+    (folder / "registry.json").write_text(json.dumps({"hash": "x", "registry": part}))
+    store = await open_store(sqlite_url(folder / "gateway.db"), "gateway")
+    async with store.writing() as session:
+        for each in EVENTS:
+            body = {**each, "heard": each["at"], "data": each.get("data", {})}
+            session.add(JournalRow(type="event", lane="care", home=each["home"], device="d", kind=each["kind"],
+                                   at=0, heard=parse_time(each["at"]), body=body))  # fmt: skip
+    await store.close()
+    before = (folder / "gateway.db").read_bytes()
+    for data in (folder, folder.parent):
+        said = ("--rules", desk.path("book.yaml"), "--data", str(data))
+        code, out, err = await _in_thread(desk, "explain", "dose@2026-01-15T09:00:00Z", *said)
+        assert code == 0, err
+        assert out.startswith("Astrid has not taken the 09:00 medicine")
+        code, out, _ = await _in_thread(desk, "why-not", "dose", "h1", "2026-01-15T08:30:00Z", *said)
+        assert (code, "due 15 Jan 10:00:00" in out) == (0, True)
+        code, out, _ = await _in_thread(desk, "what-if", "--set", "dose_time=30 min", *said)
+        assert (code, "0 gone, 0 new, 1 moved" in out) == (0, True)
+    assert (await _in_thread(desk, "explain", "7", "--data", str(folder)))[0] == 2
+    assert (folder / "gateway.db").read_bytes() == before
+    code, _, err = await _in_thread(desk, "explain", "7", "--database", f"sqlite:///{folder / 'gateway.db'}")
+    assert (code, "is not a centre's database" in err) == (2, True)
+
+
 async def _in_thread(desk: Desk, *words: str) -> tuple[int, str, str]:
     """The command makes an event loop of its own."""
     import asyncio
