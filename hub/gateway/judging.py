@@ -24,6 +24,7 @@ from drivers.events import Event, Millis, iso
 from hub.clock import Clock
 from hub.gateway import catch_all, journal, lanes
 from hub.gateway.journal import Line
+from hub.gateway.late_reports import told_all_the_same
 from hub.store.errors import StoreError
 from hub.store.writer import FINAL, Writer
 from hub.uplink.messages import LaneName
@@ -235,7 +236,8 @@ class Judging:
         decisions = self._let_pass(event.heard)
         assert self._engine is not None
         try:
-            return [*decisions, *self._engine.observe(event)]
+            judged = self._engine.observe(event)
+            return [*decisions, *judged, *told_all_the_same(event, judged)]
         except Exception as fault:
             return [*decisions, *self._broken(event, fault)]
 
