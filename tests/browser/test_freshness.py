@@ -49,20 +49,19 @@ async def looks_offline(page: Page) -> None:
 
 
 async def in_step(house: Any, page: Page, eventually: Any) -> None:
-    """What stands in the page is what stands in the database, version by version."""
-    async with house.store.reading() as session:
-        rows = (
-            await session.exec(select(Alert).where(Alert.handling != "resolved", Alert.zone == "nord"))
-        ).all()
-    wanted = {str(row.id): str(row.version) for row in rows}
+    """What stands in the page is what stands in the database, version by version; both are read anew each time."""
 
-    async def versions() -> dict[str, str]:
-        return await page.evaluate(
-            "Object.fromEntries([...document.querySelectorAll('#rows > li')]"
+    async def both() -> tuple[dict[str, str], dict[str, str]]:
+        async with house.store.reading() as session:
+            query = select(Alert).where(Alert.handling != "resolved", Alert.zone == "nord")
+            rows = (await session.exec(query)).all()
+        shown = await page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('#rows > li:not([data-gone])')]"
             ".map(row => [row.id.slice(1), row.dataset.ver]))"
         )
+        return shown, {str(row.id): str(row.version) for row in rows}
 
-    await eventually(versions, lambda found: found == wanted)
+    await eventually(both, lambda found: found[0] == found[1])
 
 
 async def test_a_stopped_server_is_noticed_and_its_return_too(

@@ -6,6 +6,9 @@ import asyncio
 from typing import Any
 
 from playwright.async_api import Page, Route, expect
+from sqlmodel import select
+
+from hub.store.centre_tables import Alert
 
 MINUTE = 60_000
 
@@ -18,24 +21,19 @@ async def shown(page: Page) -> list[int]:
 
 
 async def in_step(house: Any, page: Page, eventually: Any) -> None:
-    """What stands in the page is what stands in the database, version by version."""
-    from sqlmodel import select
+    """What stands in the page is what stands in the database, version by version; both are read anew each time."""
 
-    from hub.store.centre_tables import Alert
-
-    async with house.store.reading() as session:
-        rows = (
-            await session.exec(select(Alert).where(Alert.handling != "resolved", Alert.zone == "nord"))
-        ).all()
-    wanted = {str(row.id): str(row.version) for row in rows}
-
-    async def versions() -> dict[str, str]:
-        return await page.evaluate(
+    async def both() -> tuple[dict[str, str], dict[str, str]]:
+        async with house.store.reading() as session:
+            query = select(Alert).where(Alert.handling != "resolved", Alert.zone == "nord")
+            rows = (await session.exec(query)).all()
+        shown = await page.evaluate(
             "Object.fromEntries([...document.querySelectorAll('#rows > li:not([data-gone])')]"
             ".map(row => [row.id.slice(1), row.dataset.ver]))"
         )
+        return shown, {str(row.id): str(row.version) for row in rows}
 
-    await eventually(versions, lambda found: found == wanted)
+    await eventually(both, lambda found: found[0] == found[1])
 
 
 async def test_a_new_alarm_appears_in_an_empty_list(house: Any, enter: Any) -> None:
@@ -210,7 +208,7 @@ async def test_the_panel_beside_the_list_follows(house: Any, enter: Any) -> None
 
 async def test_urgency_that_rises_moves_from_the_work_list_to_the_alarms(house: Any, enter: Any) -> None:
     """The row leaves one list and comes into the other."""
-    from hub.store.centre_tables import Alert, Change
+    from hub.store.centre_tables import Change
 
     low = await house.town.alarm("pendant.battery_low", urgency="low", queue="technical")
     nils = await enter(house)
