@@ -263,8 +263,9 @@ class Escalator:
     # -- 2: send ------------------------------------------------------------------------------------------------
 
     async def _send(self, channel: Channel, notice: Notice) -> Outcome:
-        status, detail, why = "failed", "", DOES_NOT_WORK
+        status, detail, why, way = "failed", "", DOES_NOT_WORK, NO_WORDS
         try:
+            way = channel.words
             async with asyncio.timeout(SEND_WITHIN):
                 delivery = await channel.send(notice)
             status, detail, why = delivery.status, delivery.detail, NO_WORDS
@@ -279,9 +280,7 @@ class Escalator:
             log.exception("a channel broke", channel=channel.name)
             detail = f"{type(fault).__name__}: {fault!s:.200}"
         metrics.NOTIFICATIONS.labels(channel.name, status).inc()
-        return Outcome(
-            notice.id, channel.name, notice.target, notice.name, status, detail, channel.words, why
-        )
+        return Outcome(notice.id, channel.name, notice.target, notice.name, status, detail, way, why)
 
     # -- 3: record, go on ---------------------------------------------------------------------------------------
 
@@ -346,7 +345,10 @@ class Escalator:
         for outcome in outcomes:
             if outcome.status == "failed" and outcome.channel not in self._down:
                 self._down.add(outcome.channel)
-                names = {"channel": outcome.way, "problem": outcome.detail}
+                names = {
+                    "channel": outcome.way if outcome.way["nb"] else outcome.channel,
+                    "problem": outcome.detail,
+                }
                 await technical.found(session, technical.CHANNEL, outcome.channel, policy, now, names=names)
 
 

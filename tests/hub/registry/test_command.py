@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from hub.cli.__main__ import main
 from hub.registry.check import check
+from hub.store.engine import open_store, sqlite_url
 
 
 @pytest.fixture
@@ -23,6 +25,12 @@ def path(tmp_path: Path, file: str) -> str:
     """A registry file without faults, on the disk."""
     (tmp_path / "registry.yaml").write_text(file, encoding="utf-8")
     return str(tmp_path / "registry.yaml")
+
+
+async def emptied(data: Path) -> None:
+    """A centre that has started and knows nobody."""
+    (data / "centre").mkdir(parents=True)
+    await (await open_store(sqlite_url(data / "centre" / "centre.db"), "centre")).close()
 
 
 def test_check_says_what_is_there(path, capsys):
@@ -56,8 +64,8 @@ def test_a_faulty_file_changes_nothing(path, data, file, capsys):
     Path(path).write_text(file.replace("native_lock", "native_lokc"), encoding="utf-8")
     assert main(["registry", "import", path]) == 1
     assert capsys.readouterr().err.endswith("nothing was imported\n")
-    assert main(["registry", "export"]) == 1
-    assert capsys.readouterr().err == "trygghub registry: no registry has been imported yet\n"
+    assert main(["registry", "export"]) == 2
+    assert f"there is no database {data}/centre/centre.db" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there(data, capsys):
@@ -80,6 +88,9 @@ def test_a_link_for_a_coordinator(path, data, capsys):
 
 def test_no_link_into_an_empty_house(data, capsys):
     """Before a registry is imported nobody can sign in, and the sentence says what to do."""
+    asyncio.run(emptied(data))
+    assert main(["registry", "export"]) == 1
+    assert capsys.readouterr().err == "trygghub registry: no registry has been imported yet\n"
     assert main(["sign-in-link"]) == 2
     assert capsys.readouterr().err.endswith("the registry has no staff who could sign in; import one first\n")
 
