@@ -25,6 +25,7 @@ from sqlmodel import select
 
 from drivers.links.link import LinkState
 from drivers.links.mqtt_client import Message, MqttClient
+from hub.book_watch import BookWatch
 from hub.centre import audit, metrics, technical
 from hub.centre.alerts import rows
 from hub.centre.always import always
@@ -94,6 +95,7 @@ class Centre:
         self.hints = Hints(store, self._publish)
         self.escalator = Escalator(store, clock, ways, worker=worker, changed=self.hints.changed)
         self.judging = Judging(store, clock, book, self._alerts_changed)
+        self.book_watch = BookWatch(rules, self.judging.use, self._book_in_trouble)
         self.supervision = Supervision(store, clock, self._alerts_changed)
         self.acks = Acks(self._publish)
         self.intake = Intake(store, clock, self.acks.put, self._came_in)
@@ -115,6 +117,7 @@ class Centre:
             "acknowledgements": self.acks.run,
             "escalator": self.escalator.run,
             "judging": self.judging.run,
+            "rule book": self.book_watch.run,
             "supervision": self.supervision.run,
             "commands": self.commands.run,
             "parts": self.parts.run,
@@ -165,7 +168,22 @@ class Centre:
                 names = {"problem": self._trouble}
                 await technical.found(session, technical.RULES, "centre", policy, now, names=names)
             else:
-                await technical.over(session, technical.RULES, "centre", policy, now, "it can be read")
+                for fault in (technical.RULES, technical.RULES_KEPT):
+                    await technical.over(session, fault, "centre", policy, now, "it can be read")
+
+    async def _book_in_trouble(self, why: str) -> None:
+        """A changed book with a slip is a technical alert; one that can be used ends every alert about the book."""
+        now = self._clock.now()
+        async with self._store.writing() as session:
+            await audit.in_order(session)
+            policy = await rows.policy_of(session)
+            if why:
+                names = {"problem": why}
+                await technical.found(session, technical.RULES_KEPT, "centre", policy, now, names=names)
+            else:
+                for fault in (technical.RULES, technical.RULES_KEPT):
+                    await technical.over(session, fault, "centre", policy, now, "it can be read")
+        self._alerts_changed()
 
     # -- health -----------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Event, Millis
+from hub.book_watch import BookFileError, read_book
 from hub.centre import audit, technical
 from hub.centre.alerts import opening, rows
 from hub.centre.alerts.decisions import Judged, read
@@ -30,7 +31,8 @@ from hub.centre.pulse import Pulse
 from hub.clock import Clock
 from hub.store.centre_tables import EngineState, Entry, Gateway, Home, Municipality, Resident
 from hub.store.engine import Store
-from rules import Book, BookError, Decision, DeviceSpec, Engine, Form, HomeSpec, load_book, standard_book_text
+from rules import Book, Decision, DeviceSpec, Engine, Form, HomeSpec, load_book, standard_book_text
+from rules.reload import horizon
 
 ENGINE = "gateways"
 """The row of EngineState."""
@@ -40,6 +42,9 @@ SNAPSHOT_EVERY: Millis = 60_000
 
 AT_ONCE = 500
 """Entries judged before their decisions are committed."""
+
+LOOK_BACK: Millis = 86_400_000
+"""How far back the journal is read at least for new rules: what is so may have been said long before their spans."""
 
 LOOK_EVERY = 1.0
 """Seconds of real time between looks when nobody nudges."""
@@ -56,20 +61,18 @@ log = structlog.get_logger()
 
 
 def book_from(path: Path | None) -> Book:
-    """The whole rule book. Raises BookError or OSError for one that was asked for and cannot be read."""
+    """The whole rule book. Raises BookFileError for one that was asked for and cannot be read."""
     if path is None:
         return load_book(standard_book_text(), source="standard.yaml")
-    return load_book(path.read_text(encoding="utf-8"), source=path.name)
+    return read_book(path)
 
 
 def book_or_standard(path: Path | None) -> tuple[Book, str]:
     """The book, or the shipped one and a sentence: a slip in a file must not leave gateways unwatched."""
     try:
         return book_from(path), ""
-    except BookError as wrong:
-        return book_from(None), f"{path}: {wrong.problems[0]}"
-    except (OSError, UnicodeDecodeError) as wrong:
-        return book_from(None), f"{path} cannot be read: {wrong}"
+    except BookFileError as wrong:
+        return book_from(None), str(wrong)
 
 
 class Judging:
@@ -86,6 +89,12 @@ class Judging:
         self._judged = 0
         self._snapshot_at: Millis = 0
         self._known: dict[str, HomeSpec] = {}
+        self._next: Book | None = None
+
+    async def use(self, book: Book) -> None:
+        """Judge by another book from the next look on."""
+        self._next = book
+        self._pulse.nudge()
 
     def nudge(self) -> None:
         """Gateways were heard: look now."""
@@ -96,12 +105,29 @@ class Judging:
         await self.start()
         while True:
             try:
+                await self.take_over()
                 await self.step()
             except Exception as broken:
                 log.exception("judging gateways failed; it starts again from what is stored")
                 await self._tell(broken)
                 await self.start()
             await self._pulse.wait(LOOK_EVERY * speed_of(self._clock))
+
+    async def take_over(self) -> None:
+        """Swap the book, if there is another one; what it decides is stored with a snapshot. A fault keeps the old."""
+        whole, self._next = self._next, None
+        if whole is None:
+            return
+        book, now = whole.judged_by("centre"), self._clock.now()
+        async with self._store.reading() as session:
+            history = await _since(session, now - max(LOOK_BACK, horizon(self._book, book)), self._judged)
+        decisions = self._engine.reload(book, now, [as_heard(entry) for entry in history])
+        async with self._store.writing() as session:
+            await rows.store_fact(session, rows.BOOK_CHAINS, orjson.dumps(_chains(whole)).decode())
+        self._snapshot_at = 0
+        await self._write(decisions, now)
+        self._whole, self._book = whole, book
+        log.info("another rule book is at work", rules=len(book.rules), decided=len(decisions))
 
     async def _tell(self, broken: Exception) -> None:
         """Nobody watches the gateways just now: that is an alert of its own (promise 5)."""
@@ -215,6 +241,22 @@ async def _fresh(session: AsyncSession, judged: int) -> Sequence[Entry]:
         )
         .order_by(col(Entry.seq))
         .limit(AT_ONCE)
+    )
+    return (await session.exec(wanted)).all()
+
+
+async def _since(session: AsyncSession, received: Millis, upto: int) -> Sequence[Entry]:
+    """Facts of gateways about themselves, received from a moment on, up to an entry."""
+    wanted = (
+        select(Entry)
+        .where(
+            col(Entry.seq) <= upto,
+            col(Entry.received) >= received,
+            Entry.type == "event",
+            col(Entry.kind).startswith("gateway."),
+            Entry.device == Entry.gateway,
+        )
+        .order_by(col(Entry.seq))
     )
     return (await session.exec(wanted)).all()
 

@@ -116,6 +116,14 @@ RULES = _fault(
     "Correct the rule book.",
     "high",
 )
+RULES_KEPT = _fault(
+    "changed rule book not read",
+    "Den endrede regelboken kan ikke brukes. Den gamle gjelder.",
+    "The changed rule book cannot be used, the old one holds: {problem}",
+    "Rett regelboken.",
+    "Correct the rule book.",
+    "high",
+)
 CHANNEL = _fault(
     "channel down",
     "Varslingskanalen {channel} virker ikke.",

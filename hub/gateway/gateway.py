@@ -18,6 +18,7 @@ import structlog
 from drivers.device_type import DeviceType
 from drivers.events import Frame
 from drivers.registry import DEVICE_TYPES
+from hub.book_watch import BookWatch
 from hub.clock import Clock, SystemClock
 from hub.gateway import box, catch_all, memory, registry_copy, rule_book
 from hub.gateway.box_watch import BoxWatch
@@ -82,12 +83,14 @@ class Gateway:
     watch: StoreWatch = field(init=False)
     link_watch: LinkWatch = field(init=False)
     box_watch: BoxWatch = field(init=False)
+    book_watch: BookWatch = field(init=False)
     home_assistant: HomeAssistant | None = None
     _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     _homes: set[str] = field(default_factory=set)
     problems: tuple[Problem, ...] = ()
     _told: tuple[Problem, ...] | None = None
     _at_boot: tuple[Problem, ...] = ()
+    _book_trouble: tuple[Problem, ...] = ()
     _part_trouble: tuple[Problem, ...] = ()
 
     def __post_init__(self) -> None:
@@ -140,6 +143,7 @@ class Gateway:
         self.phase = "state"
         memory.hand_out(self.roll, await self.storage.writer.write(memory.stored))
         self.phase = "rules"
+        self.book_watch = BookWatch(self.settings.rules, self._use_book, self._book_in_trouble)
         chosen = rule_book.choose(self.settings.rules)
         self.judging = Judging(
             self.storage.writer,
@@ -156,7 +160,8 @@ class Gateway:
         await self.judging.turn()
         await self.commands.start()
         await self.uplink.start()
-        self._part_trouble, self._at_boot = tuple(troubles), tuple(self._boot_troubles(chosen.trouble))
+        self._part_trouble, self._at_boot = tuple(troubles), tuple(self._boot_troubles())
+        self._book_trouble = tuple(_not_read(chosen.trouble)) if chosen.trouble else ()
         await self._tell_troubles()
         self.phase = "links"
 
@@ -175,6 +180,7 @@ class Gateway:
                 ("upkeep", self.upkeep.run),
                 ("outages", self.link_watch.run),
                 ("box", self.box_watch.run),
+                ("rule book", self.book_watch.run),
                 ("clock", self._watch_clock),
             ):
                 tasks.create_task(always(name, part), name=name)
@@ -337,14 +343,17 @@ class Gateway:
 
     # ------------------------------------------------------------ troubles and time
 
-    def _boot_troubles(self, book: str) -> list[Problem]:
+    async def _use_book(self, book: Book) -> None:
+        self.judging.use(book.judged_by("gateway"))
+
+    async def _book_in_trouble(self, why: str) -> None:
+        nb = "Den endrede regelboken kan ikke brukes; den gamle gjelder"
+        en = "The changed rule book cannot be used; the old one holds"
+        self._book_trouble = (Problem(nb, en, why),) if why else ()
+        await self._tell_troubles()
+
+    def _boot_troubles(self) -> list[Problem]:
         troubles = []
-        if book:
-            say.error("the rule book cannot be used; the shipped one stands in for it", why=book)
-            nb = "Regelboken kan ikke brukes; den medfølgende gjelder"
-            troubles.append(
-                Problem(nb, "The rule book cannot be used; the shipped one stands in for it", book)
-            )
         if self.storage.set_aside is not None:
             aside = self.storage.set_aside.name
             nb = f"Databasen var skadet og er lagt til side som {aside}"
@@ -355,7 +364,13 @@ class Gateway:
         """Tell what is wrong with the set-up, and that it is over when it is."""
         ports = self._ports()
         cannot = unheard(self.roll, ports, self._plans()) if self.roll.part.homes else []
-        self.problems = (*self._part_trouble, *self._at_boot, *self.roll.problems, *cannot)
+        self.problems = (
+            *self._part_trouble,
+            *self._book_trouble,
+            *self._at_boot,
+            *self.roll.problems,
+            *cannot,
+        )
         if self.problems == self._told:
             return
         self._told = self.problems
@@ -379,6 +394,12 @@ async def always(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             say.exception("a part of the gateway broke and is started again", part=name)
         await asyncio.sleep(random.uniform(*AGAIN))
+
+
+def _not_read(why: str) -> list[Problem]:
+    say.error("the rule book cannot be used; the shipped one stands in for it", why=why)
+    nb = "Regelboken kan ikke brukes; den medfølgende gjelder"
+    return [Problem(nb, "The rule book cannot be used; the shipped one stands in for it", why)]
 
 
 def _setup_line(problems: Sequence[Problem], now: int) -> Line:

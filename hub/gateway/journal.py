@@ -166,6 +166,15 @@ def events_after(db: sqlite3.Connection, seq: int, limit: int) -> Sequence[tuple
     return [(line, event_from(orjson.loads(body), at, heard)) for line, at, heard, body in rows]
 
 
+def events_since(db: sqlite3.Connection, heard: Millis, upto: int) -> Sequence[Event]:
+    """Events heard from a moment on, up to a journal line, in order."""
+    rows = db.execute(
+        "SELECT at, heard, body FROM journal WHERE heard >= ? AND seq <= ? AND type = 'event' ORDER BY seq",
+        (heard, upto),
+    )
+    return [event_from(orjson.loads(body), at, when) for at, when, body in rows]
+
+
 def event_from(body: Mapping[str, Any], at: Millis, heard: Millis) -> Event:
     """An event from its journal body and the times of its line."""
     return Event(

@@ -29,6 +29,7 @@ from hub.store.errors import StoreError
 from hub.store.writer import FINAL, Writer
 from hub.uplink.messages import LaneName
 from rules import Book, Decision, HomeSpec
+from rules.reload import horizon
 
 SNAPSHOT_EVERY: Millis = 60_000
 """World time between two snapshots; what comes after the last one is read again from the journal."""
@@ -46,6 +47,9 @@ DEAF_AFTER: Millis = 600_000
 
 AGAIN: Millis = 250
 """World time until a deadline that could not pass yet is tried again, if nothing else wakes us before."""
+
+LOOK_BACK: Millis = 2 * 86_400_000
+"""How far back the journal is read at least for new rules: what is so may have been said long before their spans."""
 
 PAUSE = (0.5, 2.0)
 """Seconds between attempts to write decisions while the disk is full or the database is held."""
@@ -80,6 +84,10 @@ class Judge(Protocol):
         """Take over a snapshot's state."""
         ...
 
+    def reload(self, book: Book, now: Millis, history: Iterable[Event] = ()) -> Sequence[Decision]:
+        """Judge by another book from now on."""
+        ...
+
     def heard_nothing(self, until: Millis) -> object:
         """We were deaf up to this moment: silence before it is nobody's silence."""
         ...
@@ -112,6 +120,7 @@ class Judging:
     _passed: Millis = 0
     _last_heard: Millis = 0
     _to_tell: list[Decision] = field(default_factory=list)
+    _next_book: Book | None = None
 
     # ------------------------------------------------------------ start
 
@@ -170,6 +179,11 @@ class Judging:
         self._queue.extend((one.seq, one.event) for one in noted if one.new)
         self._wake.set()
 
+    def use(self, book: Book) -> None:
+        """Judge by another book from the next turn on, between two events."""
+        self._next_book = book
+        self._wake.set()
+
     async def run(self) -> None:
         """Judge events as they come and deadlines as they fall due, for ever."""
         while True:
@@ -179,8 +193,35 @@ class Judging:
     async def turn(self) -> None:
         """Judge what is queued and what is due now, once."""
         self._wake.clear()
+        if self._next_book is not None:
+            await self._change_book()
         batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
         await self._step(batch)
+
+    async def _change_book(self) -> None:
+        """Swap the book: what it decides is committed with a snapshot, so that a restart finds it as it was left.
+
+        When the engine breaks on it, the old book goes on from what is stored, and that is told.
+        """
+        book, self._next_book = self._next_book, None
+        assert book is not None
+        assert self._engine is not None
+        now, judged = self.clock.now(), self.judged
+        since = now - max(LOOK_BACK, horizon(self.book, book))
+        history = await self.writer.write(lambda db: journal.events_since(db, since, judged))
+        try:
+            heard = (event for event in history if event.device_class != "gateway")
+            decisions = self._engine.reload(book, now, heard)
+        except Exception as fault:
+            say.exception("the rule engine broke on a changed book; the old one holds")
+            self.counters["broken"] += 1
+            self._to_tell.append(catch_all.broken_rules(None, self._first_home(), now, repr(fault)))
+            await self.start()
+            self._queue = deque(one for one in self._queue if one[0] > self.judged)
+            return
+        self.book = book
+        await self._write(judged, decisions, snapshot=True)
+        say.info("another rule book is at work", rules=len(book.rules), decided=len(decisions))
 
     async def close(self) -> None:
         """Store a last snapshot, which only saves time at the next start."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rules import Book, BookError, load_book, standard_book_text
+from hub.book_watch import BookFileError, read_book
+from rules import Book, load_book, standard_book_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,9 @@ def choose(path: Path | None) -> Chosen:
     if path is None:
         return Chosen(shipped())
     try:
-        return Chosen(load_book(path.read_text(encoding="utf-8"), source=path.name).judged_by("gateway"))
-    except BookError as wrong:
-        return Chosen(shipped(), f"{path.name}: {wrong.problems[0]}")
-    except (OSError, UnicodeDecodeError) as wrong:
-        return Chosen(shipped(), f"{path.name} cannot be read: {wrong}")
+        return Chosen(read_book(path).judged_by("gateway"))
+    except BookFileError as wrong:
+        return Chosen(shipped(), str(wrong))
 
 
 def shipped() -> Book:

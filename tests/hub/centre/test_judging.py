@@ -15,6 +15,7 @@ from drivers.links.mqtt_client import Message
 from hub.centre.intake.intake import Intake
 from hub.centre.judging import Judging, book_or_standard, place_in
 from hub.store.centre_tables import Alert, EngineState, Gateway, Home
+from rules import load_book
 
 MINUTE = 60_000
 Speak = Callable[..., Awaitable[None]]
@@ -190,3 +191,22 @@ async def test_a_box_of_several_homes_names_no_resident(store, clock, speak, new
     await judging.step()
     (alert,) = await alerts(store)
     assert alert.says["nb"] == "Hjemmesentralen hos Fjordbyen er taus"
+
+
+async def test_another_book_is_taken_over_at_work(store, clock, speak, new_judging):
+    """A shorter patience for silent gateways holds at once; what was raised is not raised again after a restart."""
+    judging = await new_judging()
+    await speak("gw1")
+    await judging.step()
+    clock.at += 6 * MINUTE
+    await judging.step()
+    assert await alerts(store) == []
+    book = load_book("rules: {quiet: {missing: gateway.heartbeat, for: 5 min, queue: technical}}")
+    await judging.use(book)
+    await judging.take_over()
+    clock.at += MINUTE
+    await judging.step()
+    assert [alert.rule for alert in await alerts(store)] == ["quiet"]
+    clock.at += 30 * MINUTE
+    await judging.step()
+    assert [(alert.rule, alert.count) for alert in await alerts(store)] == [("quiet", 1)]
