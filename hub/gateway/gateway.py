@@ -88,7 +88,7 @@ class Gateway:
     _faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     _homes: set[str] = field(default_factory=set)
     problems: tuple[Problem, ...] = ()
-    _told: tuple[Problem, ...] | None = None
+    _told: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
     _at_boot: tuple[Problem, ...] = ()
     _book_trouble: tuple[Problem, ...] = ()
     _part_trouble: tuple[Problem, ...] = ()
@@ -361,20 +361,20 @@ class Gateway:
         return troubles
 
     async def _tell_troubles(self) -> None:
-        """Tell what is wrong with the set-up, and that it is over when it is."""
+        """Tell what is wrong with the set-up, and that it is over when it is: each matter is an alert of its own."""
         ports = self._ports()
         cannot = unheard(self.roll, ports, self._plans()) if self.roll.part.homes else []
-        self.problems = (
-            *self._part_trouble,
-            *self._book_trouble,
-            *self._at_boot,
-            *self.roll.problems,
-            *cannot,
-        )
-        if self.problems == self._told:
-            return
-        self._told = self.problems
-        await self.own.note(_setup_line(self.problems, self.clock.now()))
+        groups = {
+            "registry": self._part_trouble,
+            "rule book": self._book_trouble,
+            "database": self._at_boot,
+            "set-up": (*self.roll.problems, *cannot),
+        }
+        self.problems = tuple(problem for group in groups.values() for problem in group)
+        news = {what: group for what, group in groups.items() if self._told.get(what) != group}
+        self._told = groups
+        now = self.clock.now()
+        await self.own.note(*(_trouble_line(what, group, now) for what, group in news.items()))
 
     async def _watch_clock(self) -> None:
         if self.clock.is_set:
@@ -402,10 +402,10 @@ def _not_read(why: str) -> list[Problem]:
     return [Problem(nb, "The rule book cannot be used; the shipped one stands in for it", why)]
 
 
-def _setup_line(problems: Sequence[Problem], now: int) -> Line:
+def _trouble_line(what: str, problems: Sequence[Problem], now: int) -> Line:
     if not problems:
         return health_line(
-            "set-up", "Oppsettet er i orden", "The set-up is in order", now, troubles=[], over=True
+            what, "Oppsettet er i orden", "The set-up is in order", now, troubles=[], over=True
         )
     shown = problems[:SHOWN]
     more = len(problems) - len(shown)
@@ -414,7 +414,7 @@ def _setup_line(problems: Sequence[Problem], now: int) -> Line:
     if more:
         nb, en = f"{nb}; og {more} til", f"{en}; and {more} more"
     told = [one.as_json() for one in problems[:20]]
-    return health_line("set-up", nb[:900], en[:900], now, troubles=told, over=False)
+    return health_line(what, nb[:900], en[:900], now, troubles=told, over=False)
 
 
 def _epoch_line(why: str, now: int) -> Line:

@@ -137,9 +137,24 @@ async def test_devices_nobody_hears_are_problems(gateway: Gateway, port: int) ->
     told = await gateway.storage.writer.write(
         lambda db: db.execute("SELECT body FROM journal WHERE type = 'health' ORDER BY seq").fetchall()
     )
-    said = [orjson.loads(body) for (body,) in told]
+    said = [one for (body,) in told if (one := orjson.loads(body))["what"] == "set-up"]
     assert [one["data"]["over"] for one in said] == [True, False, True]
     assert (said[1]["says"]["nb"], said[1]["says"]["en"]) == (
         f"Feil i oppsettet av hjemmesentralen: {nb}",
         f"The gateway's set-up has faults: {en}",
     )
+
+
+async def test_a_bad_book_is_an_alert_of_its_own(gateway: Gateway, port: int) -> None:
+    """It is told beside what else is wrong, and its end ends only itself."""
+    await gateway._book_in_trouble("book.yaml: line 1: no")
+    [problem] = orjson.loads((await ask(port, get("/readyz")))[1])["problems"]
+    assert problem["nb"] == "Den endrede regelboken kan ikke brukes; den gamle gjelder"
+    assert problem["detail"] == "book.yaml: line 1: no"
+    await gateway._book_in_trouble("")
+    told = await gateway.storage.writer.write(
+        lambda db: db.execute("SELECT body FROM journal WHERE type = 'health' ORDER BY seq").fetchall()
+    )
+    said = [orjson.loads(body) for (body,) in told]
+    assert [one["data"]["over"] for one in said if one["what"] == "rule book"] == [True, False, True]
+    assert [one["data"]["over"] for one in said if one["what"] == "set-up"] == [True]
