@@ -17,7 +17,8 @@ def http_ready(
 
     async def ask() -> bool:
         try:
-            return await asyncio.wait_for(_status(host, port, path), WITHIN) == 200
+            async with asyncio.timeout(WITHIN):
+                return await _status(host, port, path) == 200
         except (OSError, TimeoutError, ValueError, IndexError):
             return False
 
@@ -29,7 +30,8 @@ def listening(port: int, host: str = "127.0.0.1") -> Callable[[], Coroutine[Any,
 
     async def ask() -> bool:
         try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), WITHIN)
+            async with asyncio.timeout(WITHIN):
+                _, writer = await asyncio.open_connection(host, port)
         except (OSError, TimeoutError):
             return False
         writer.close()

@@ -105,7 +105,8 @@ class Child:
         if process is None:
             return
         try:
-            await asyncio.wait_for(process.wait(), STOP_WITHIN)
+            async with asyncio.timeout(STOP_WITHIN):
+                await process.wait()
         except TimeoutError:
             self._tell(f"{self.spec.name} does not stop; ending it")
             self.kill()

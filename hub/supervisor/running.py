@@ -78,7 +78,8 @@ class Running:
     async def _await_ready(self, child: Child) -> None:
         while not child.ready.is_set():
             try:
-                await asyncio.wait_for(child.await_ready(), PATIENCE)
+                async with asyncio.timeout(PATIENCE):
+                    await child.await_ready()
             except TimeoutError:
                 self.say(f"{child.spec.name} is not ready after {PATIENCE:g} s; its log is {child.log_path}")
 

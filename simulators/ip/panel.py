@@ -128,7 +128,8 @@ class Panel:
         """The next frame from the receiver, opened; empty if none comes in time."""
         assert self._reader is not None
         try:
-            raw = await asyncio.wait_for(self._reader.readuntil(b"\r"), self._wait)
+            async with asyncio.timeout(self._wait):
+                raw = await self._reader.readuntil(b"\r")
         except (TimeoutError, asyncio.IncompleteReadError):
             return ""
         return self._read(raw)

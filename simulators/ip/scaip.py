@@ -73,9 +73,9 @@ class _Sip:
             for _ in range(12):
                 self._out(send, data)
                 with contextlib.suppress(TimeoutError):
-                    return await asyncio.wait_for(
-                        asyncio.shield(final), wait if self.transport == "UDP" else 30
-                    )
+                    # not wait_for: before Python 3.12 it forgets a cancellation that meets the answer
+                    async with asyncio.timeout(wait if self.transport == "UDP" else 30):
+                        return await asyncio.shield(final)
                 wait = min(2 * wait, LAST_REPEAT)
             raise TimeoutError(f"{to} did not answer")
         finally:
