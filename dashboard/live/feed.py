@@ -26,7 +26,7 @@ from dashboard.live.frames import AUTH, BYE, FULL, RETRY, cursor_text, frame
 from dashboard.live.telling import Telling, WriteRow, gone
 from dashboard.look.words import Language
 from dashboard.reads.alerts import alerts_by_id, cursor, told
-from dashboard.reads.place import epoch, place
+from dashboard.reads.place import epoch, place, silence_allowed
 from drivers.events import Millis
 from hub.clock import Clock
 from hub.store.centre_tables import Alert, Gateway
@@ -40,8 +40,6 @@ FRESH = 3.0
 """Real seconds since the last good look, beyond which there is no heartbeat."""
 STREAMS_EACH = 4
 """Open streams of one web session; a browser has six connections to a host and needs some for pages."""
-SILENT = 900
-"""Seconds of the homes' time after which the sensors as a whole count as silent, unless configured."""
 
 
 class Feed:
@@ -125,9 +123,8 @@ class Feed:
         newest: Millis | None = (await session.exec(select(func.max(heard)))).one()
         if newest is None:
             return None
-        allowed = (await place(session)).timers.get("silent", SILENT)
         silent = self._clock.now() - newest
-        return silent if silent > int(allowed) * 1000 else None
+        return silent if silent > silence_allowed(await place(session)) else None
 
     # ------------------------------------------------------------ frames
 

@@ -11,15 +11,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse
 
 from dashboard.auth.scope import Scope
-from dashboard.live.feed import SILENT
 from dashboard.look.device_words import DeviceShown, shown_device
 from dashboard.look.moments import Moment, moment
 from dashboard.look.people import joined
 from dashboard.look.words import Language
 from dashboard.pages.common import Forbidden, Frame, Here, Lang, Person, frame, page
-from dashboard.pages.residents import LIMITS
-from dashboard.reads.devices import known_devices
-from dashboard.reads.place import Names, names
+from dashboard.reads.devices import LIMITS, known_devices
+from dashboard.reads.place import Names, names, silence_allowed
 from drivers.events import Millis
 from hub.centre.access import Right
 from hub.store.centre_tables import Entry, Gateway, Home
@@ -121,7 +119,7 @@ async def _boxes(session: AsyncSession, ids: set[str], around: Frame, lang: Lang
     rows = (
         await session.exec(select(Gateway).where(col(Gateway.id).in_(ids)).order_by(col(Gateway.name)))
     ).all()
-    allowed = int(around.place.timers.get("silent", SILENT)) * 1000
+    allowed = silence_allowed(around.place)
     return [
         Box(
             id=row.id,

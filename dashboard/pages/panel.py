@@ -21,6 +21,7 @@ from dashboard.look.rows import Row, row_of
 from dashboard.look.words import Language, pick, say, say_many
 from dashboard.pages.looking import look
 from dashboard.reads.alerts import Told, alert_in, told
+from dashboard.reads.devices import LIMITS, known_devices
 from dashboard.reads.journal import entries_of, lines_of
 from dashboard.reads.place import names
 from dashboard.web import Web
@@ -30,7 +31,7 @@ from hub.centre.access import ANSWER_QUEUE, Right
 from hub.centre.alerts.codes import CAUSES, MEASURES
 from hub.centre.alerts.lifecycle import ALLOWED, posture
 from hub.centre.alerts.standing import standing_of
-from hub.store.centre_tables import Alert, AlertLine, Device, DeviceState, Resident
+from hub.store.centre_tables import Alert, AlertLine, Resident
 
 SNOOZES = (5, 10, 15, 30)
 """Minutes to choose from."""
@@ -253,21 +254,16 @@ def calls_of(residents: Iterable[Resident], language: Language) -> list[Call]:
 async def _doors(
     session: AsyncSession, home: str, now: Millis, tz: str, language: Language
 ) -> list[DoorState]:
-    query = (
-        select(DeviceState, Device)
-        .where(col(DeviceState.device) == col(Device.id), col(Device.home) == home)
-        .where(col(DeviceState.state).in_(DOOR_STATES))
-        .order_by(col(Device.id), col(DeviceState.state))
-    )
-    found = (await session.exec(query)).all()
     return [
         DoorState(
-            device=device.name or device.id,
+            device=known.device.name or known.device.id,
             value=pick(CATALOGUE.states[state.state].value_words.get(state.value, {}), language, state.value),
-            known=state.value != "unknown",
+            known=state.value != "unknown" and not known.silent,
             at=moment(state.at, now, tz, language),
         )
-        for state, device in found
+        for known in await known_devices(session, {home}, now, LIMITS)
+        for state in known.states
+        if state.state in DOOR_STATES
     ]
 
 

@@ -32,16 +32,14 @@ from dashboard.pages.common import (
 from dashboard.pages.looking import look
 from dashboard.pages.panel import PersonCard, calls_of, person_card
 from dashboard.reads.alerts import OPEN, told, within
-from dashboard.reads.devices import Known, homes_last_heard, known_devices
+from dashboard.reads.devices import LIMITS, Known, homes_last_heard, known_devices
 from dashboard.reads.journal import place_from
 from dashboard.reads.place import names
-from drivers.registry import DEVICE_TYPES
 from hub.centre.access import Right
 from hub.store.centre_tables import Alert, Home, Resident
 
 router = APIRouter()
 LONGEST_SEARCH = 60
-LIMITS = {name: one.silent_after for name, one in DEVICE_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,25 @@ from dataclasses import dataclass
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from dashboard.reads.place import place, silence_allowed
 from drivers.catalogue import CATALOGUE
 from drivers.events import Millis
-from hub.store.centre_tables import Device, DeviceState, Entry, Home
+from drivers.registry import DEVICE_TYPES
+from hub.store.centre_tables import Device, DeviceState, Entry, Gateway, Home
 
 DAY = 86_400
 """Seconds of silence after which a device counts as unknown where its type does not say otherwise."""
 
+LIMITS: Mapping[str, int | None] = {name: one.silent_after for name, one in DEVICE_TYPES.items()}
+"""Device type → seconds it may be silent; None: for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A device, when it was last heard, and its states. silent: longer unheard than it may be, or never heard."""
+    """A device, when it was last heard, and its states.
+
+    silent: longer unheard than it may be, never heard, or behind a gateway that is itself silent.
+    """
 
     device: Device
     heard: Millis | None
@@ -33,6 +41,7 @@ async def known_devices(
     query = select(Device).where(
         col(Device.home).in_(homes), (col(Device.until).is_(None)) | (col(Device.until) > now)
     )
+    cut_off = await silent_homes(session, homes, now)
     devices = (await session.exec(query.order_by(col(Device.home), col(Device.id)))).all()
     ids = {device.id for device in devices}
     heard = await last_heard(session, ids)
@@ -41,8 +50,19 @@ async def known_devices(
     for state in (await session.exec(wanted)).all():
         states.setdefault(state.device, []).append(state)
     return [
-        _known(device, heard.get(device.id), states.get(device.id, []), now, limits) for device in devices
+        _known(device, heard.get(device.id), states.get(device.id, []), now, limits, device.home in cut_off)
+        for device in devices
     ]
+
+
+async def silent_homes(session: AsyncSession, homes: Collection[str], now: Millis) -> set[str]:
+    """The homes whose gateway has not been heard within its limit: nothing in them is known to be as it was."""
+    allowed = silence_allowed(await place(session))
+    query = select(Home.id, Gateway.last_heard).where(
+        col(Home.gateway) == col(Gateway.id), col(Home.id).in_(homes)
+    )
+    rows = (await session.exec(query)).all()
+    return {home for home, heard in rows if heard is None or now - heard > allowed}
 
 
 async def last_heard(session: AsyncSession, devices: Collection[str]) -> dict[str, Millis]:
@@ -79,9 +99,10 @@ def _known(
     states: list[DeviceState],
     now: Millis,
     limits: Mapping[str, int | None],
+    cut_off: bool,
 ) -> Known:
     allowed = _allowed(device, limits)
-    silent = heard is None or (allowed is not None and now - heard > allowed * 1000)
+    silent = cut_off or heard is None or (allowed is not None and now - heard > allowed * 1000)
     shown = tuple(state for state in states if state.state in CATALOGUE.states)
     return Known(device, heard, shown, silent)
 

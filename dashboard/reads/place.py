@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from drivers.events import Millis
 from hub.store.centre_tables import Device, Home, Municipality, Resident, Staff, StoreFact, Zone
 
 DEFAULT_ZONE = "Europe/Oslo"
+SILENT = 900
+"""Seconds of the homes' time after which a gateway counts as silent, unless configured."""
 T = TypeVar("T")
 
 
@@ -35,6 +38,11 @@ async def place(session: AsyncSession) -> Place:
         tz=str(body.get("tz", DEFAULT_ZONE)),
         timers=body.get("timers", {}),
     )
+
+
+def silence_allowed(around: Place) -> Millis:
+    """How long a gateway may be silent before nothing behind it counts as known."""
+    return int(around.timers.get("silent", SILENT)) * 1000
 
 
 async def epoch(session: AsyncSession) -> str:

@@ -177,6 +177,28 @@ async def test_an_old_state_is_never_shown_as_current(sign_in: Any, town: Any, c
         assert "sist hørt" in stale
 
 
+async def test_devices_behind_a_silent_gateway_are_unknown(
+    sign_in: Any, town: Any, clock: ManualClock
+) -> None:
+    """What a lock said twenty minutes ago is only last known when its gateway is silent, and the count says so."""
+    await town.hear("lock.locked", "h1", "lock-1", by="Mette")
+    await town.state("lock-1", "h1", "lock.bolt", "locked")
+    alert = await town.alarm()
+    nils, tor = await sign_in("nils"), await sign_in("tor")
+    assert "4 uten kontakt" in (await tor.get("/nb/devices")).text
+    await clock.advance(20 * 60)
+    devices = (await tor.get("/nb/devices")).text
+    assert "6 enheter · 6 uten kontakt" in devices
+    for text in (devices, (await nils.get("/nb/residents/astrid")).text):
+        assert "<b>låst</b>" not in text
+        assert "sist kjent" in text
+        assert "<s>Dørlås: låst</s>" in text
+    panel = (await nils.get(f"/nb/alarms/{alert.id}")).text
+    assert "<b>låst</b>" not in panel
+    assert "<s>låst</s>" in panel
+    assert "uten kontakt: Medisindispenser, Dørlås, Trygghetsalarm" in (await nils.get("/nb/residents")).text
+
+
 async def test_a_silent_gateway_is_unknown(sign_in: Any, town: Any, clock: ManualClock) -> None:
     """The list of boxes says so instead of showing the last good news."""
     nils = await sign_in("nils")
