@@ -120,6 +120,7 @@ def test_from_an_empty_folder_to_an_answered_alert_and_on(start: Callable[..., D
 
     (alert,) = until(lambda: open_alerts(client, "pendant-pressed"), "the first alert is there")
     number = alert["id"]
+    until(lambda: _version(client, number, "count") == 4, "all four presses of the demo's day are in it")
     assert client.get("/nb/alarms").text.count("Astrid Berg") > 0
     taken = client.post(f"/api/v1/alerts/{number}/take", json={"version": _version(client, number)})
     assert taken.status_code == 200, taken.text
