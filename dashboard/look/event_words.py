@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,7 +52,15 @@ def values(kind: str, data: Mapping[str, Any], tz: str, language: Language) -> s
     The rest (ids, code words, qualities) stands in the details of the line.
     """
     spec = CATALOGUE.facts.get(kind)
-    fields = [field for field in spec.fields if field.name in data] if spec else []
+    fields = (
+        [
+            field
+            for field in spec.fields
+            if field.name in data and not (field.name == "dose" and "planned" in data)
+        ]
+        if spec
+        else []
+    )
     shown = [_value(field, data[field.name], tz, language) for field in fields]
     return ", ".join(text for text in shown if text)
 
@@ -68,11 +77,31 @@ HOW: Mapping[str, str] = {
     "button": mark("button"),
     "automatic": mark("by itself"),
     "manual": mark("by hand"),
+    "short": mark("short press"),
     "long": mark("long press"),
     "double": mark("double press"),
     "triple": mark("triple press"),
 }
-"""Code words of `how` and `press` that a person would ask for; a short press is the ordinary one."""
+"""Code words of `how` and `press`; a word that is not here is shown as it came."""
+
+CHOICES: Mapping[str, str] = {
+    "alarm": mark("emergency"),
+    "high": mark("urgent"),
+    "normal": mark("ordinary"),
+    "good": mark("synchronised"),
+    "drifting": mark("drifting"),
+    "unset": mark("not set"),
+    "fixed": mark("fixed line"),
+    "mobile": mark("mobile network"),
+    "none": mark("no way out"),
+    "up": mark("up"),
+    "degraded": mark("degraded"),
+    "down": mark("down"),
+}
+"""Values of fields for which the catalogue names the choices."""
+
+DOSE = re.compile(r"([01]\d|2[0-3]):[0-5]\d(?=-\d+$|$)")
+"""A dose whose name begins with its planned time on the home's clock, as `08:00-1795330800000`."""
 
 
 def icon_of(kind: str) -> str:
@@ -87,6 +116,20 @@ def _value(field: DataField, value: Any, tz: str, language: Language) -> str:
         return f"{number} {field.unit}".strip()
     if field.name == "planned" and isinstance(value, int):
         return f"{local(value, tz):%H:%M}"
+    if field.name == "dose":
+        return dose_time(str(value))
+    return _word(field, str(value), language)
+
+
+def dose_time(dose: str) -> str:
+    """`08:00` of a dose named after its planned time; nothing of any other name, which is for the details."""
+    found = DOSE.match(dose)
+    return found[0] if found else ""
+
+
+def _word(field: DataField, value: str, language: Language) -> str:
     if field.name in {"how", "press"}:
-        return say(language, HOW[value]) if value in HOW else ""
-    return str(value) if field.name in FREE else ""
+        return say(language, HOW[value]) if value in HOW else value
+    if field.values:
+        return say(language, CHOICES[value]) if value in CHOICES else value
+    return value if field.name in FREE else ""

@@ -162,12 +162,29 @@ def test_who_was_told_and_who_was_not_reached() -> None:
     assert alarm_words.reached({}, "nb") == ""
 
 
+def test_a_raw_dose_id_is_never_on_screen() -> None:
+    """Of `08:00-1795330800000` the planned time is told, once."""
+    raw, planned = "08:00-1795330800000", at("2026-01-15T08:00:00+01:00")
+    assert event_words.values("dispenser.due", {"dose": raw, "planned": planned}, OSLO, "nb") == "08:00"
+    assert event_words.values("dispenser.jammed", {"dose": raw}, OSLO, "nb") == "08:00"
+    assert event_words.values("dispenser.jammed", {"dose": "d-77"}, OSLO, "nb") == ""
+
+
+def test_every_choice_of_the_catalogue_has_words() -> None:
+    """A field with a list of values is never told in code words."""
+    choices = {value for spec in CATALOGUE.facts.values() for field in spec.fields for value in field.values}
+    assert choices <= event_words.CHOICES.keys()
+
+
 def test_an_event_s_data_is_told_in_words() -> None:
     """Numbers with unit, planned times on the home's clock, known code words; ids and the rest stay in the details."""
     planned = at("2026-01-15T08:00:00+01:00")
     told = event_words.values("dispenser.missed", {"dose": "d-77", "planned": planned}, OSLO, "nb")
     assert told == "08:00"
     assert event_words.values("lock.unlocked", {"by": "Mette", "how": "tag"}, OSLO, "nb") == "Mette, brikke"
-    assert event_words.values("pendant.pressed", {"press": "short"}, OSLO, "nb") == ""
+    assert event_words.values("pendant.pressed", {"press": "short"}, OSLO, "nb") == "kort trykk"
+    assert event_words.values("lock.unlocked", {"how": "automatic"}, OSLO, "nb") == "av seg selv"
+    assert event_words.values("lock.unlocked", {"how": "telepathy"}, OSLO, "nb") == "telepathy"
+    assert event_words.values("gateway.adapter", {"name": "ble", "state": "down"}, OSLO, "nb") == "ble, nede"
     assert event_words.values("room.temperature", {"value": 21.5}, OSLO, "nb") == "21,5 °C"
     assert event_words.values("robot.danced", {"x": 1}, OSLO, "nb") == ""
