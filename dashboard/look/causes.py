@@ -8,11 +8,43 @@ from typing import Any
 
 from dashboard.look import event_words
 from dashboard.look.moments import WORTH_TELLING_APART, Moment, moment
-from dashboard.look.words import Language
+from dashboard.look.words import Language, mark, say
 from drivers.events import Millis
 from hub.store.centre_tables import Entry
+from rules.problems import Wrong
+from rules.reasons import say_reason
+from rules.spans import parse_span, say_span
 
 MOST_SHOWN = 12
+
+PARAMETERS: Mapping[str, str] = {
+    "for": mark("for"),
+    "within": mark("within"),
+    "times": mark("times"),
+    "at most once per": mark("at most once per"),
+    "from": mark("from"),
+    "to": mark("to"),
+    "resident.dose_time": mark("time to take a dose"),
+    "resident.dose_reminder": mark("reminder of a dose after"),
+    "resident.taken_time": mark("time from dispensed to taken"),
+    "resident.night_from": mark("night from"),
+    "resident.night_to": mark("night to"),
+    "resident.door_open_time": mark("door may be open for"),
+    "resident.out_at_night_time": mark("may be out at night for"),
+    "resident.out_of_bed_time": mark("may be out of bed for"),
+    "resident.morning_from": mark("morning from"),
+    "resident.morning_deadline": mark("up in the morning by"),
+    "resident.inactive_time": mark("may be inactive for"),
+    "resident.pulse_high": mark("high pulse from"),
+    "resident.pulse_low": mark("low pulse from"),
+    "resident.spo2_low": mark("low oxygen saturation from"),
+    "resident.systolic_high": mark("high blood pressure from"),
+    "resident.systolic_low": mark("low blood pressure from"),
+    "resident.temperature_high": mark("high temperature from"),
+    "resident.glucose_low": mark("low blood sugar from"),
+    "resident.glucose_high": mark("high blood sugar from"),
+}
+"""Words of a rule and limits of a resident, for people; a municipality's own stay as they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +86,25 @@ def why_of(
     params = body.get("params")
     return Why(
         rule=rule,
-        reason=str(body.get("reason") or ""),
+        reason=say_reason(str(body.get("reason") or ""), language),
         evidence=tuple(shown),
         more=max(0, len(entries) - MOST_SHOWN),
-        params=tuple((str(name), str(value)) for name, value in params.items())
+        params=tuple(parameter(str(name), str(value), language) for name, value in params.items())
         if isinstance(params, Mapping)
         else (),
     )
+
+
+def parameter(name: str, value: str, language: Language) -> tuple[str, str]:
+    """One number a rule used, in words: `within`, `10 min` → `innen`, `10 min`."""
+    return (say(language, PARAMETERS[name]) if name in PARAMETERS else name), _span(value, language)
+
+
+def _span(value: str, language: Language) -> str:
+    try:
+        return say_span(parse_span(value), language)
+    except Wrong:
+        return value
 
 
 def evidence(

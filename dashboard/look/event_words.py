@@ -52,15 +52,8 @@ def values(kind: str, data: Mapping[str, Any], tz: str, language: Language) -> s
     The rest (ids, code words, qualities) stands in the details of the line.
     """
     spec = CATALOGUE.facts.get(kind)
-    fields = (
-        [
-            field
-            for field in spec.fields
-            if field.name in data and not (field.name == "dose" and "planned" in data)
-        ]
-        if spec
-        else []
-    )
+    without = {"dose"} if "planned" in data else set()
+    fields = [field for field in spec.fields if field.name in data.keys() - without] if spec else []
     shown = [_value(field, data[field.name], tz, language) for field in fields]
     return ", ".join(text for text in shown if text)
 

@@ -17,6 +17,7 @@ from dashboard.reads.journal import Happening, Place, Wanted, entries_of, happen
 from dashboard.reads.place import names
 from drivers.events import Millis
 from hub.store.centre_tables import Alert, Entry
+from rules.reasons import say_reason
 
 AT_ONCE = 60
 """Happenings in one page."""
@@ -31,6 +32,7 @@ FILTERS: Mapping[str, tuple[str, Wanted]] = {
             types=("event", "unknown", "unreadable", "result", "health", "decision"),
             without=QUIET,
             not_of=("gateway",),
+            late=False,
         ),
     ),
     "alarms": (mark("Alarms"), Wanted(entries=False)),
@@ -244,14 +246,14 @@ def _decision(entry: Entry, teller: Teller) -> Item | None:
     if action in TOLD_BY_LINES:
         return None
     words = {"held": mark("A rule held an alarm back"), "late": mark("A rule learnt of this too late")}
-    rule = str(entry.body.get("rule", ""))
+    rule, reason = str(entry.body.get("rule", "")), str(entry.body.get("reason") or "")
     return _base(
         entry,
         teller,
         look="quiet",
         icon="clock",
         what=say(teller.language, words.get(action, mark("A rule decided"))),
-        sub=f"{rule}: {entry.body.get('reason') or action}",
+        sub=f"{rule}: {say_reason(reason, teller.language)}" if reason else rule,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -51,13 +51,15 @@ class Happening:
 class Wanted:
     """A filter: which entry types and classes of kind, and whether the alerts' lines. Empty means all.
 
-    without: ends of kinds left out, `heartbeat`; not_of: classes left out.
+    without: ends of kinds left out, `heartbeat`; not_of: classes left out; late: whether decisions that
+    only say that something came too late are told.
     """
 
     types: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     not_of: tuple[str, ...] = ()
+    late: bool = True
     entries: bool = True
     lines: bool = True
 
@@ -98,6 +100,9 @@ async def _entries(
         query = query.where(col(Entry.kind).not_like(f"%.{fact}"))
     for name in wanted.not_of:
         query = query.where(col(Entry.kind).not_like(f"{name}.%"))
+    if not wanted.late:
+        action = func.coalesce(col(Entry.body)["action"].as_string(), "")
+        query = query.where(or_(col(Entry.type) != "decision", action != "late"))
     newest_first = query.order_by(col(Entry.at).desc(), col(Entry.seq).desc()).limit(limit)
     return (await session.exec(newest_first)).all()
 

@@ -34,7 +34,7 @@ async def test_everything_a_nurse_needs_stands_on_one_page(sign_in: Any, town: A
         "113",
         "pendant.fall → alarm",
         "hørt 07:59",
-        "resident.dose_time",
+        "tid til å ta en dose",
         "låst",
         "Alarmen gikk",
     ):

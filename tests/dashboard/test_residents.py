@@ -55,7 +55,8 @@ async def test_the_timeline_says_which_rule_acted_and_why(sign_in: Any, town: An
     assert "Alarm: Fall oppdaget" in text
     assert "pendant.fall → alarm" in text
     assert "Den bygger på denne hendelsen:" in text
-    assert "resident.dose_time" in text
+    assert "tid til å ta en dose</dt><dd>1 t</dd>" in text
+    assert "resident.dose_time" not in text
 
 
 async def test_what_people_did_stands_in_the_timeline(sign_in: Any, town: Any) -> None:
@@ -100,6 +101,19 @@ async def test_held_and_late_decisions_and_answers_of_devices_are_told(sign_in: 
     assert "told by the alarm" not in text
     assert "Enheten avviste det den ble bedt om" in text
     assert "Disken er full" in text
+
+
+async def test_late_decisions_stand_only_under_everything(sign_in: Any, town: Any) -> None:
+    """Ten of them come after every start; whoever wants them finds them, in Norwegian."""
+    late = {"action": "late", "rule": "pendant-pressed", "reason": "came in 5 min 51 s late"}
+    await town.journal("decision", late, home="h1")
+    await town.journal("decision", {"action": "held", "rule": "r", "reason": "came in late"}, home="h1")
+    nils = await sign_in("nils")
+    first = (await nils.get("/nb/residents/astrid")).text
+    assert "En regel fikk vite dette for sent" not in first
+    assert "r: kom for sent inn" in first
+    every = (await nils.get("/nb/residents/astrid?show=all")).text
+    assert "pendant-pressed: kom inn 5 min 51 s for sent" in every
 
 
 async def test_filters_show_what_they_say(sign_in: Any, town: Any) -> None:
