@@ -32,9 +32,10 @@ from dashboard.pages.common import (
 from dashboard.pages.looking import look
 from dashboard.pages.panel import PersonCard, calls_of, person_card
 from dashboard.reads.alerts import OPEN, told, within
-from dashboard.reads.devices import LIMITS, Known, homes_last_heard, known_devices
+from dashboard.reads.devices import LIMITS, Known, known_devices
 from dashboard.reads.journal import place_from
 from dashboard.reads.place import names
+from drivers.events import Millis
 from hub.centre.access import Right
 from hub.store.centre_tables import Alert, Home, Resident
 
@@ -84,10 +85,10 @@ async def _listed(session: AsyncSession, around: Frame, words: str, lang: Langua
     ]
     homes = {home.id for _, home in found}
     alarms = await _open_by_home(session, around.scope, homes)
-    last = await homes_last_heard(session, homes)
     devices: dict[str, list[Known]] = {}
     for known in await known_devices(session, homes, around.now, LIMITS):
         devices.setdefault(known.device.home, []).append(known)
+    last = {home: heard for home in homes if (heard := _last_heard(devices.get(home, [])))}
     zones = (await names(session, homes=())).zones
     rows = [
         Listed(
@@ -106,6 +107,11 @@ async def _listed(session: AsyncSession, around: Frame, words: str, lang: Langua
         for resident, home in found
     ]
     return sorted(rows, key=lambda row: (not row.alarms, row.tier, row.name))
+
+
+def _last_heard(devices: list[Known]) -> Millis | None:
+    """When a home's devices were last heard; what a gateway says of itself is no sign of life."""
+    return max((known.heard for known in devices if known.heard is not None), default=None)
 
 
 async def _open_by_home(session: AsyncSession, scope: Scope, homes: set[str]) -> dict[str, list[str]]:

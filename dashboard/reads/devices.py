@@ -79,20 +79,6 @@ async def last_heard(session: AsyncSession, devices: Collection[str]) -> dict[st
     return {device: heard for device, heard in rows if heard is not None}
 
 
-async def homes_last_heard(session: AsyncSession, homes: Collection[str]) -> dict[str, Millis]:
-    """Home → when the gateway heard its newest event."""
-    newest = (
-        select(Entry.heard)
-        .where(col(Entry.home) == col(Home.id), col(Entry.type) == "event")
-        .order_by(col(Entry.at).desc())
-        .limit(1)
-        .correlate(Home)
-        .scalar_subquery()
-    )
-    rows = (await session.exec(select(Home.id, newest).where(col(Home.id).in_(homes)))).all()
-    return {home: heard for home, heard in rows if heard is not None}
-
-
 def _known(
     device: Device,
     heard: Millis | None,

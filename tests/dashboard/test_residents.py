@@ -25,6 +25,18 @@ async def test_the_list_shows_who_needs_somebody_first(sign_in: Any, town: Any) 
     assert "Olav" not in text
 
 
+async def test_what_a_gateway_says_of_itself_is_no_sign_of_life(sign_in: Any, town: Any) -> None:
+    """A box whose devices were never heard leaves its resident at "never"; one word from a device changes that."""
+    nils = await sign_in("nils")
+    await town.hear("gateway.heartbeat", "h1", "gw-h1")
+    never = (await nils.get("/nb/residents?q=astrid")).text
+    assert "aldri" in never
+    await town.hear("lock.heartbeat", "h1", "lock-1", ago=9 * MINUTE)
+    heard = (await nils.get("/nb/residents?q=astrid")).text
+    assert "07:51" in heard
+    assert "aldri" not in heard
+
+
 async def test_search_by_name_and_address(sign_in: Any) -> None:
     """A part of either is enough; wildcards of the database are only characters."""
     nils = await sign_in("nils")
