@@ -15,6 +15,9 @@ from dashboard.pages.common import Forbidden, Missing, SignedOut, in_other_langu
 from dashboard.reads.place import place
 from dashboard.web import web_of
 
+NOT_SIGNED_IN = {"nb": "Logg inn først.", "en": "Sign in first."}
+"""For programs, which are told in both languages, as the JSON interface does."""
+
 
 def language_of(request: Request) -> Language:
     """The language of the address, else the one the browser asks for."""
@@ -38,10 +41,11 @@ async def door(
     *,
     status: int,
     token: str = "",
+    button: str = "",
     emergency: str = "",
     links: list[tuple[str, str]] | None = None,
 ) -> HTMLResponse:
-    """A page outside the frame: sign-in, and all errors."""
+    """A page outside the frame: sign-in, and all errors. token, button: of a link that may be used, and its words."""
     language = language_of(request)
     content = paint(
         language,
@@ -49,6 +53,7 @@ async def door(
         title=title,
         texts=texts,
         token=token,
+        button=button,
         emergency=emergency,
         links=links or [],
         other_language=in_other_language(request),
@@ -70,7 +75,7 @@ async def signed_out(request: Request, _error: Exception) -> Response:
     """Nobody is signed in: people to the sign-in page, programs a plain 401."""
     if not wants_page(request):
         away = {"HX-Redirect": f"/{language_of(request)}/sign-in"}
-        return JSONResponse({"says": "not signed in"}, status_code=401, headers=away)
+        return JSONResponse({"says": NOT_SIGNED_IN}, status_code=401, headers=away)
     return RedirectResponse(f"/{language_of(request)}/sign-in", status_code=303)
 
 

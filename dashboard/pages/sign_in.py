@@ -12,6 +12,7 @@ from dashboard.auth.sessions import open_session
 from dashboard.look.words import Language, say
 from dashboard.pages import errors
 from dashboard.pages.common import Forbidden, Here, Lang, Missing, Person, SignedOut, origin, signed_in
+from dashboard.reads.links import whose
 from dashboard.reads.place import place
 from dashboard.web import Web
 from hub.centre import audit
@@ -25,8 +26,8 @@ LONGEST_TOKEN = 200
 
 
 @router.get("/{lang}/sign-in")
-async def ask(request: Request, lang: Lang, web: Here, token: str = "") -> Response:  # noqa: ARG001
-    """The page behind a link: one button. Without a link it says where to get one."""
+async def ask(request: Request, lang: Lang, web: Here, token: str = "") -> Response:
+    """The page behind a link: one button with a name on it. Without a good link it says where to get one."""
     if not may_sign_in(request):
         return await errors.door(
             request,
@@ -35,7 +36,7 @@ async def ask(request: Request, lang: Lang, web: Here, token: str = "") -> Respo
             status=403,
         )
     if token:
-        return await errors.door(request, say(lang, "Sign in"), [], status=200, token=token[:LONGEST_TOKEN])
+        return await _behind_link(request, lang, web, token)
     try:
         await signed_in(request)
     except SignedOut:
@@ -64,6 +65,15 @@ async def use(
     answer = RedirectResponse(f"/{lang}/alarms", status_code=303)
     set_cookie(request, answer, secret)
     return answer
+
+
+async def _behind_link(request: Request, lang: Language, web: Web, token: str) -> HTMLResponse:
+    async with web.store.reading() as session:
+        name = await whose(session, token, web.real.now()) if len(token) <= LONGEST_TOKEN else ""
+    if not name:
+        return await _without_link(request, lang, 200, say(lang, "This link has been used or is too old."))
+    button = say(lang, "Sign in as %(name)s", name=name)
+    return await errors.door(request, say(lang, "Sign in"), [], status=200, token=token, button=button)
 
 
 async def _without_link(request: Request, lang: Language, status: int, first: str = "") -> HTMLResponse:

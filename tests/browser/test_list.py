@@ -273,3 +273,24 @@ async def test_the_keyboard_is_enough(house: Any, enter: Any) -> None:
     await page.wait_for_url("**/nb/residents")
     await page.type("#q", "gat")
     assert page.url.endswith("/nb/residents")
+
+
+async def test_an_old_alarm_s_time_stays_beside_its_button(house: Any, enter: Any) -> None:
+    """With a date before it the time takes two lines at 1366 px; a wait of hours is told in hours and minutes."""
+    alert = await house.town.alarm(ago=30 * 60 * MINUTE)
+    async with house.store.writing() as session:
+        row = await session.get_one(Alert, alert.id)
+        row.next_due = house.town.clock.now() + (3 * 60 + 57) * MINUTE + MINUTE // 2
+        row.next_tell = "shift leader"
+        session.add(row)
+    page = await (await enter(house)).open("/nb/alarms")
+    time, button = (
+        page.locator(f"#a{alert.id} {part}") for part in (".row-when p >> nth=0", ".row-act button")
+    )
+    await expect(page.locator(f"#a{alert.id} .next")).to_have_text("neste: vaktleder om 3 t 57 min")
+    right = await time.evaluate(
+        "p => { const r = document.createRange(); r.selectNodeContents(p); return r.getBoundingClientRect().right; }"
+    )
+    box = await button.bounding_box()
+    assert box is not None
+    assert right <= box["x"], "the time must not run under the button"

@@ -36,7 +36,22 @@ async def test_looking_at_a_link_does_not_use_it(
         page = await browser().get(f"/en/sign-in?token={token}")
         assert page.status_code == 200
         assert f'value="{token}"' in page.text
+        assert "Sign in as Nils Berge</button>" in page.text
+    assert "Logg inn som Nils Berge" in (await browser().get(f"/nb/sign-in?token={token}")).text
     assert (await browser().post("/en/sign-in", token=token)).status_code == 303
+
+
+async def test_a_used_or_old_link_says_so_before_anybody_presses(
+    town: Any, real: ManualClock, browser: Callable[[], Any]
+) -> None:
+    """No button, no name, and what to do instead."""
+    used, old = await town.link("nils", real.now()), await town.link("eva", real.now() - 16 * MINUTE)
+    await browser().post("/nb/sign-in", token=used)
+    for token in (used, old, "never-made"):
+        text = (await browser().get(f"/nb/sign-in?token={token}")).text
+        assert "Denne lenken er brukt eller for gammel." in text
+        assert "<button" not in text
+        assert "Nils" not in text
 
 
 async def test_a_link_is_too_old_after_a_quarter_of_an_hour(
@@ -56,7 +71,10 @@ async def test_without_a_session_pages_lead_to_the_sign_in_page(
     answer = await stranger.get("/en/alarms")
     assert (answer.status_code, answer.headers["location"]) == (303, "/en/sign-in")
     scripted = await stranger.http.get("/en/alarms", headers={"accept": "*/*"})
-    assert (scripted.status_code, scripted.json()) == (401, {"says": "not signed in"})
+    assert (scripted.status_code, scripted.json()) == (
+        401,
+        {"says": {"nb": "Logg inn først.", "en": "Sign in first."}},
+    )
 
 
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(

@@ -31,6 +31,15 @@ export const span = (milliseconds) => {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 };
 
+// A wait in words from one hour on: nobody reads 237:37.
+const wait = (milliseconds) => {
+  const minutes = Math.floor(milliseconds / 60000);
+  if (minutes < 60) return span(milliseconds);
+  const rest = minutes % 60;
+  const hours = say("h", { n: Math.floor(minutes / 60) });
+  return rest ? `${hours} ${say("min", { n: rest })}` : hours;
+};
+
 export const setText = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 
 export const tickTimes = () => {
@@ -39,7 +48,7 @@ export const tickTimes = () => {
     // A person waits in seconds at the wall, also while a demonstration's world runs faster.
     const left = (Number(element.dataset.next) - now()) / start.speed;
     const who = element.dataset.who;
-    setText(element, left > 0 ? say("next", { who, time: span(left) }) : say("next_now", { who }));
+    setText(element, left > 0 ? say("next", { who, time: wait(left) }) : say("next_now", { who }));
   }
 };
 
