@@ -91,14 +91,27 @@ def _repeat(data: Mapping[str, Any], language: Language) -> str:
 
 
 def _told(data: Mapping[str, Any], language: Language) -> str:
-    return say(language, "Told: %(who)s", who=tell(str(data.get("tell", "")), language))
+    said = [pick(one["says"], language) for one in _people(data) if isinstance(one.get("says"), Mapping)]
+    return say(
+        language,
+        "Told: %(who)s",
+        who=", ".join(dict.fromkeys(said)) or tell(str(data.get("tell", "")), language),
+    )
+
+
+def _people(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    people = data.get("people")
+    return [one for one in people if isinstance(one, Mapping)] if isinstance(people, list) else []
+
+
+REACHED = frozenset({"sent", "shown"})
+"""States of a try to tell somebody in which it has come through."""
 
 
 def reached(data: Mapping[str, Any], language: Language) -> str:
     """Of a line that tells who was told: `Eva, Nils · not reached: Tor`."""
-    people = data.get("people")
-    tries = [one for one in people if isinstance(one, Mapping)] if isinstance(people, list) else []
-    got = dict.fromkeys(str(one.get("name")) for one in tries if one.get("status") == "sent")
+    tries = _people(data)
+    got = dict.fromkeys(str(one.get("name")) for one in tries if one.get("status") in REACHED)
     not_got = dict.fromkeys(str(one.get("name")) for one in tries if one.get("name") not in got)
     parts = [", ".join(got)] if got else []
     if not_got:

@@ -60,13 +60,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """rule: its name in the book. reason: of a clear or hold. more: events not shown."""
+    """rule: its name in the book. reason: of a clear or hold. more: events not shown. detail: what a program said."""
 
     rule: str
     reason: str
     evidence: tuple[Evidence, ...]
     more: int
     params: tuple[tuple[str, str], ...]
+    detail: str = ""
 
 
 def why_of(
@@ -92,6 +93,7 @@ def why_of(
         params=tuple(parameter(str(name), str(value), language) for name, value in params.items())
         if isinstance(params, Mapping)
         else (),
+        detail=str(body.get("detail") or ""),
     )
 
 

@@ -47,6 +47,9 @@ FILTERS: Mapping[str, tuple[str, Wanted]] = {
 }
 """Word in the address → what the chip says and what it lets through."""
 
+REASONS: Mapping[str, str] = {"no answer in time": mark("no answer in time")}
+"""What the hub itself writes as the reason of an outcome; a device's own words stay as they are."""
+
 WITH_WHY = frozenset({"opened", "repeat"})
 """Lines of an alert that say on which events a rule acted."""
 
@@ -258,18 +261,19 @@ def _decision(entry: Entry, teller: Teller) -> Item | None:
 
 
 def _result(entry: Entry, teller: Teller) -> Item:
-    outcome = str(entry.body.get("outcome", ""))
+    outcome, reason = str(entry.body.get("outcome", "")), str(entry.body.get("reason", ""))
     words = {
         "done": mark("The device did what it was asked"),
         "refused": mark("The device refused what it was asked"),
         "failed": mark("The device could not do what it was asked"),
+        "expired": mark("Nobody knows whether the device did what it was asked"),
     }
     return _base(
         entry,
         teller,
         icon="zap",
         what=say(teller.language, words.get(outcome, mark("The device answered"))),
-        sub=str(entry.body.get("reason", "")),
+        sub=say(teller.language, REASONS[reason]) if reason in REASONS else reason,
     )
 
 

@@ -8,10 +8,21 @@ from sqlmodel import select
 
 from dashboard.pages.panel import sentences
 from hub.clock import ManualClock
-from hub.store.centre_tables import Audit
+from hub.store.centre_tables import Alert, Audit
 from hub.store.engine import Store
 
 MINUTE = 60_000
+
+
+async def test_a_program_s_own_text_is_a_technical_detail(sign_in: Any, town: Any, store: Any) -> None:
+    """It is English and for those who mend things, so it stands small, under why."""
+    alert = await town.alarm()
+    async with store.writing() as session:
+        row = await session.get_one(Alert, alert.id)
+        row.because = row.because | {"detail": "h1-pendant: the key file cannot be read"}
+        session.add(row)
+    text = (await (await sign_in("nils")).get(f"/nb/alarms/{alert.id}")).text
+    assert 'Teknisk detalj: <span lang="en">h1-pendant: the key file cannot be read</span>' in text
 
 
 async def test_everything_a_nurse_needs_stands_on_one_page(sign_in: Any, town: Any) -> None:

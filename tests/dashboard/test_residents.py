@@ -106,12 +106,16 @@ async def test_held_and_late_decisions_and_answers_of_devices_are_told(sign_in: 
     await town.journal("decision", held, home="h1")
     await town.journal("decision", {"action": "raise", "rule": "told by the alarm"}, home="h1")
     await town.journal("result", {"command": "c1", "outcome": "refused", "reason": "low battery"}, home="h1")
+    lost = {"command": "c2", "outcome": "expired", "reason": "no answer in time"}
+    await town.journal("result", lost, home="h1")
     await town.journal("health", {"what": "disk", "says": {"nb": "Disken er full", "en": "full"}}, home="h1")
     text = (await (await sign_in("nils")).get("/nb/residents/astrid")).text
     assert "En regel holdt en alarm tilbake" in text
     assert "door at night: the resident is away" in text
     assert "told by the alarm" not in text
     assert "Enheten avviste det den ble bedt om" in text
+    assert "Ingen vet om enheten gjorde det den ble bedt om" in text
+    assert "ikke noe svar i tide" in text
     assert "Disken er full" in text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_the_browser_s_language_decides_where_the_address_does_not() -> None:
 
 def test_who_was_told_and_who_was_not_reached() -> None:
     """One name for each person, however many channels were tried."""
-    people = [
+    people: list[dict[str, Any]] = [
         {"name": "Eva", "channel": "dashboard", "status": "unreached"},
         {"name": "Eva", "channel": "console", "status": "sent"},
         {"name": "Nils", "channel": "console", "status": "sent"},
@@ -160,6 +161,11 @@ def test_who_was_told_and_who_was_not_reached() -> None:
     assert alarm_words.line("told", {"tell": "whole team", "people": people}, "nb") == "Varslet: hele laget"
     assert alarm_words.reached({"people": people}, "nb") == "Eva, Nils · ikke nådd: Tor"
     assert alarm_words.reached({}, "nb") == ""
+    people[0] |= {"status": "shown", "says": {"nb": "Eva (skjerm)", "en": "Eva (screen)"}}
+    people[2] |= {"says": {"nb": "Nils (konsoll)", "en": "Nils (console)"}}
+    told = alarm_words.line("told", {"tell": "whole team", "people": people}, "nb")
+    assert told == "Varslet: Eva (skjerm), Nils (konsoll)"
+    assert alarm_words.reached({"people": [people[0]]}, "nb") == "Eva"
 
 
 def test_a_raw_dose_id_is_never_on_screen() -> None:
