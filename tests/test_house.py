@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,36 @@ def test_the_locks_pin_by_hash_and_name_no_index() -> None:
         assert len(pins) > 30
         assert text.count("--hash=sha256:") >= len(pins)
         assert "://" not in text
+
+
+def test_what_is_imported_at_once_is_declared() -> None:
+    """A module-level import from outside is of what `make run` installs, not of the tests' environment alone.
+
+    libosdp is an extra: only a bus with OSDP readers imports it, and the modules that do stand below.
+    """
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "requirements.lock").read_text("utf-8"), re.MULTILINE)
+    names = {one.lower().replace("_", "-") for one in pins}
+    origin = packages_distributions()
+    undeclared = sorted(
+        f"{path.relative_to(ROOT)} imports {module}"
+        for package in PACKAGES
+        for path in ours("*.py")
+        if path.relative_to(ROOT).parts[0] == package and path.stem not in WITH_OSDP
+        for module in _imported(path)
+        if module in origin and not names & {one.lower().replace("_", "-") for one in origin[module]}
+    )
+    assert not undeclared, "\n".join(undeclared)
+
+
+WITH_OSDP = {"osdp_bus", "osdp_reader"}
+
+
+def _imported(path: Path) -> set[str]:
+    """The first words of all imports at the top level of a module."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found - set(PACKAGES)
