@@ -274,7 +274,7 @@ class Person:
         """Go to a page and wait until it is live."""
         page = page or self.page
         await page.goto(self.address + path)
-        await page.wait_for_selector("#conn[data-state=live]", timeout=8000)
+        await page.wait_for_selector("#conn[data-state=live]", timeout=25_000)
         return page
 
     async def another_tab(self, path: str) -> Page:
@@ -340,7 +340,7 @@ def eventually() -> Callable[..., Awaitable[Any]]:
     """Ask again until an answer is as wanted; polls because a browser cannot be waited for otherwise."""
 
     async def ask(
-        question: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], seconds: float = 6.0
+        question: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], seconds: float = 15.0
     ) -> Any:
         deadline = time.monotonic() + seconds
         while not wanted(answer := await question()):
