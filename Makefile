@@ -64,9 +64,9 @@ bench: $(VENV)/.for-testing ## measure, as ratios against a reference in the sam
 
 lock: $(VENV)/.for-testing ## pin the dependencies anew (needs `uv` in the environment)
 	@$(PIP) install uv
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command "make lock" pyproject.toml --group build -o requirements.lock
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command "make lock" -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
 
 clean: ## remove the environment and the caches; the data folder stays

@@ -26,7 +26,7 @@ TEXTS = (
     "*.lock",
 )
 FOREIGN_PATH = re.compile(r"(?<![\w.])/(?:work|farm|root)/[a-z]")
-INDEX_ADDRESS = re.compile(r"(?<!emit-)index-url|https?://[^\s)]*/simple/")
+INDEX_ADDRESS = re.compile(r"index[-]url|https?://[^\s)]*/simpl[e]/")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
 
 
