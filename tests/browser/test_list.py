@@ -275,6 +275,26 @@ async def test_the_keyboard_is_enough(house: Any, enter: Any) -> None:
     assert page.url.endswith("/nb/residents")
 
 
+async def test_an_undo_asked_for_before_the_answer_came_is_not_lost(house: Any, enter: Any) -> None:
+    """The stream shows the take before its own answer arrives; u pressed in between takes it back."""
+    alert = await house.town.alarm()
+    page = await (await enter(house)).open("/nb/alarms")
+    undo_was_pressed = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        await undo_was_pressed.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/take", answer_late)
+    await page.keyboard.press("j")
+    await page.keyboard.press("t")
+    await expect(page.locator(f"#a{alert.id}")).to_have_attribute("data-handling", "taken")
+    await page.keyboard.press("u")
+    undo_was_pressed.set()
+    await expect(page.locator(f"#a{alert.id}")).to_have_attribute("data-handling", "new")
+
+
 async def test_an_old_alarm_s_time_stays_beside_its_button(house: Any, enter: Any) -> None:
     """With a date before it the time takes two lines at 1366 px; a wait of hours is told in hours and minutes."""
     alert = await house.town.alarm(ago=30 * 60 * MINUTE)

@@ -54,7 +54,13 @@ const settle = async (answer, rowId, form) => {
 };
 
 let lastUndo = null;
-export const undoLast = () => lastUndo?.isConnected && !lastUndo.closest("[hidden]") && lastUndo.click();
+let underWay = Promise.resolve();
+
+// The stream may show an action before its own answer has come: an undo asked for in between waits for that answer.
+export const undoLast = async () => {
+  await underWay;
+  if (lastUndo?.isConnected && !lastUndo.closest("[hidden]")) lastUndo.click();
+};
 
 const undoButton = (undo) => {
   lastUndo = button(say("undo"), async () => {
@@ -80,5 +86,5 @@ addEventListener("submit", (event) => {
   const form = event.target.closest?.("form[data-act]");
   if (!form) return;
   event.preventDefault();
-  act(form, new FormData(form));
+  underWay = act(form, new FormData(form));
 });
