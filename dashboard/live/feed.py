@@ -306,14 +306,16 @@ class Feed:
         if not self._channels:
             return
         now = self._real.now()
-        ids = {client.session for client in self._clients()}
+        asked = set(self._clients())
+        ids = {client.session for client in asked}
         async with self._store.reading() as session:
             standing = await sessions.viewers(session, ids, now, self._clock.now())
         if any(viewer.due_to_be_marked(now) for viewer in standing.values()):
             async with self._store.writing() as session:
                 await sessions.mark_seen(session, standing.keys(), now)
         for (scope, _), channel in list(self._channels.items()):
-            for client in list(channel.clients):
+            # Who joined while the database was read was not asked about, and is checked with the next heartbeat.
+            for client in channel.clients & asked:
                 self._check(client, scope, standing.get(client.session), now)
 
     def _check(self, client: Client, scope: Scope, viewer: Viewer | None, now: Millis) -> None:

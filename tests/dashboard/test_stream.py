@@ -122,6 +122,25 @@ async def test_a_place_nobody_knows_means_begin_anew(
     assert ear.of("reset") == [{"cursor": f"{EPOCH}-2"}]
 
 
+async def test_who_joins_while_sessions_are_checked_is_not_signed_out(
+    sign_in: Any, listen: Any, web: Web, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mette's stream begins between the question about Nils' session and its answer; both go on listening."""
+    nils, mette = await sign_in("nils"), await sign_in("mette")
+    ears = [await listen(nils)]
+
+    async def meanwhile(*asked: Any) -> Any:
+        monkeypatch.undo()
+        found = await feed.sessions.viewers(*asked)
+        ears.append(await listen(mette))
+        return found
+
+    monkeypatch.setattr(feed.sessions, "viewers", meanwhile)
+    await web.feed.beat()
+    await look()
+    assert [ear.of("auth") for ear in ears] == [[], []]
+
+
 async def test_too_far_behind_means_begin_anew(
     sign_in: Any, listen: Any, town: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
