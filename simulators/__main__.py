@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", help="for town: another seed, another town; default 1")
     one.add_argument("--ble", help="for town: homes with a Bluetooth pendant on the virtual radio; default 0")
     one.add_argument("--serial", help="for town: homes with a nurse-call line; default 0")
+    one.add_argument(
+        "--trouble", help="for town: how many times as often as usual wires fail, 0 to 100; default 1"
+    )
     one.add_argument("--homes-per-gateway", help="for town: default all on one gateway")
     one.add_argument(
         "--registry", help="write a registry file of the homes here, and stop if no broker is named"
@@ -188,7 +191,7 @@ def town_asked_for(args: argparse.Namespace) -> Scenario | None:
         ble, serial = number(args, "ble", 0, 20), number(args, "serial", 0, 20)
     if not 1 <= homes <= MOST_HOMES:
         raise Refused(f"a town has 1 to {MOST_HOMES} homes, not {homes}")
-    order = Order(homes, seed, min(ble, homes), min(serial, homes))
+    order = Order(homes, seed, min(ble, homes), min(serial, homes), trouble(args))
     return town(order)
 
 
@@ -217,6 +220,19 @@ def number(args: argparse.Namespace, name: str, default: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > most:
         raise Refused(f"--{name.replace('_', '-')} is a whole number up to {most}, not {text!r:.40}")
     return int(text)
+
+
+def trouble(args: argparse.Namespace) -> float:
+    """How many times as often as usual wires, batteries and clocks fail."""
+    from simulators.town.faults import MOST_TROUBLE
+
+    try:
+        factor = float(args.trouble or "1")
+    except ValueError:
+        factor = -1
+    if not 0 <= factor <= MOST_TROUBLE:
+        raise Refused(f"--trouble is a number from 0 to {MOST_TROUBLE:g}, not {args.trouble!r:.40}")
+    return factor
 
 
 def replay(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulators.scenario.model import Millis
 
@@ -20,16 +20,52 @@ class ClockError(ValueError):
     """A clock text nobody can read."""
 
 
+@dataclass(slots=True)
+class Brake:
+    """Lets the world's clock stand still while somebody cannot keep up. lost: world ms that never were."""
+
+    lost: Millis = 0
+    stands_at: Millis | None = None
+
+    def shown(self, line: Millis) -> Millis:
+        """What the clock shows where it would show `line` without a brake."""
+        return line - self.lost if self.stands_at is None else self.stands_at
+
+    def hold(self, line: Millis) -> None:
+        """Stand still."""
+        self.stands_at = self.shown(line)
+
+    def release(self, line: Millis) -> None:
+        """Go on from where it stood."""
+        if self.stands_at is not None:
+            self.lost, self.stands_at = line - self.stands_at, None
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """World time as a straight line over the machine's."""
+    """World time as a straight line over the machine's. brake: where nobody else goes by this clock."""
 
     world: Millis
     anchor: Millis
     speed: float
+    brake: Brake | None = field(default=None, compare=False)
 
     def now(self) -> Millis:
         """World time in ms."""
+        line = self._line()
+        return line if self.brake is None else self.brake.shown(line)
+
+    def hold(self) -> None:
+        """Stand still, if we may."""
+        if self.brake is not None:
+            self.brake.hold(self._line())
+
+    def release(self) -> None:
+        """Go on, if we stood."""
+        if self.brake is not None:
+            self.brake.release(self._line())
+
+    def _line(self) -> Millis:
         return self.world + round((_machine() - self.anchor) * self.speed)
 
     async def sleep(self, seconds: float) -> None:
@@ -58,8 +94,8 @@ def read_clock(text: str) -> World:
 
 
 def starting_at(world: Millis, speed: float) -> World:
-    """A world that stands at `world` now."""
-    return World(world, _machine(), speed)
+    """A world of our own that stands at `world` now; it may be braked, since nobody else goes by it."""
+    return World(world, _machine(), speed, Brake())
 
 
 def _machine() -> Millis:

@@ -78,6 +78,11 @@ class Trunk:
         """Whether something can be said now."""
         return self._wire is not None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is a connection that takes no more just now."""
+        return self._wire is not None and not self._wire.has_room
+
     async def _one_connection(self) -> None:
         loop = asyncio.get_running_loop()
         wire = _Wire(self._on_message, self.counters)

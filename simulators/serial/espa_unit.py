@@ -2,7 +2,8 @@
 
 As `station` (address 2) it waits to be polled, selects the control station and sends its call. As `control`
 (address 1) it needs no poll: it names itself, then the pager system, and sends. A call stays in its memory
-until the other side has acknowledged it, however often the line breaks.
+until the other side has acknowledged it, however often the line breaks. It takes pages too, tells what became of
+them (header 2) by itself or when asked (header 3), and asks the same about its own calls.
 
     SOH header STX id US data RS id US data … ETX BCC        BCC: exclusive or from the header to ETX, 7 bits
 """
@@ -57,7 +58,11 @@ class EspaFaults:
 
 
 class EspaUnit:
-    """The unit. wait: seconds it waits for an answer. repeats: how often it sends a block again at once."""
+    """The unit. wait: seconds it waits for an answer. repeats: how often it sends a block again at once.
+
+    pages: blocks it took. asked: addresses it was asked about (header 3). told: address and status (record 7) that the
+    other side told it. becomes: what becomes of a page, by address; `tells` it by itself, or only when asked.
+    """
 
     def __init__(
         self,
@@ -78,6 +83,10 @@ class EspaUnit:
         self.naks = 0
         self.polls = 0
         self.pages: list[bytes] = []
+        self.asked: list[str] = []
+        self.told: list[tuple[str, str]] = []
+        self.becomes: dict[str, str] = {}
+        self.tells = True
         self._wait, self._repeats, self._pause = wait, repeats, pause
         self._queue: deque[EspaMessage] = deque()
         self._phase: Literal["idle", "selecting", "sent", "selected"] = "idle"
@@ -110,6 +119,14 @@ class EspaUnit:
     async def clear(self, place: str, text: str = "") -> EspaMessage:
         """Somebody resets the call at its place (call type 1)."""
         return self._put("1", [("1", place), ("2", text or "RESET"), ("4", "1")])
+
+    async def speech(self, line: str, text: str = "") -> EspaMessage:
+        """A call to a subscriber line (header 4): somebody wants to speak."""
+        return self._put("4", [("1", line), ("2", text or "TALE"), ("4", "2")])
+
+    async def ask(self, place: str, text: str) -> EspaMessage:
+        """What became of a call? (header 3: the call's records again)"""
+        return self._put("3", [("1", place), ("2", text)])
 
     async def fault(self) -> EspaMessage:
         """The system reports its transmitter as broken (status, record 8)."""
@@ -174,10 +191,25 @@ class EspaUnit:
             for covered in self._incoming[1:-1]:
                 check ^= covered
             right = check & 0x7F == byte & 0x7F
-            if right:
-                self.pages.append(bytes(self._incoming))
+            raw = bytes(self._incoming)
             self._incoming.clear()
             self._send(b"\x06" if right else b"1\x15")
+            if right:
+                self._read(raw)
+
+    def _read(self, raw: bytes) -> None:
+        """A block for us: a page, a question, or an answer."""
+        header, records = chr(raw[1]), raw[3:-2].decode("latin-1").split("\x1e")
+        field = dict(record.split("\x1f", 1) for record in records)
+        address = field.get("1", "")
+        if header in "14":
+            self.pages.append(raw)
+        elif header == "3":
+            self.asked.append(address)
+        elif header == "2":
+            self.told.append((address, field.get("7", "")))
+        if address in self.becomes and (header == "3" or (self.tells and header in "14")):
+            self._queue.append(EspaMessage("2", [("1", address), ("7", self.becomes[address])]))
 
     def _control(self, byte: int) -> None:
         if self.faults.mute:
@@ -195,6 +227,7 @@ class EspaUnit:
             self._after_eot = True
             if self._phase != "idle":
                 self._rest()
+                self._later(self._pause, self._begin_direct)
         elif byte in (0x05, 0x06, 0x15):
             self._after_eot = False
 
@@ -207,7 +240,8 @@ class EspaUnit:
                 self._select(f"{self.peer}\x05")
             else:
                 self._send(b"\x04")
-        elif self._phase == "idle":
+        elif self._phase == "idle" or (self._phase == "selecting" and self.role == "station"):
+            self._rest()  # both asked at once: the control station goes first
             self._phase = "selected"
             self._send(b"\x06")
 

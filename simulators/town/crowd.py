@@ -1,16 +1,22 @@
-"""Many homes' MQTT devices on a few connections: native devices, and makers' bridges beside them."""
+"""Many homes' MQTT devices on a few connections: native devices, and makers' bridges beside them.
+
+A device's faults are its own: what breaks its link breaks it for no other, though they share a connection.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from simulators.mqtt.lock import MOTOR, Lock
 from simulators.mqtt.native import REPEAT_AFTER, Native
 from simulators.mqtt.trunk import Trunk
 from simulators.mqtt_devices.said import Said
 from simulators.play.foreign_units import ForeignHome, is_foreign
+from simulators.scenario.faults import amount
 from simulators.scenario.model import Beat, Device, Home
+from simulators.scenario.plan import Trouble
+from simulators.town.ways import Ways
 from simulators.world import World
 
 HOMES_ON_A_TRUNK = 100
@@ -20,6 +26,10 @@ PATIENT = 15.0
 """Real seconds until a repetition while the hub is behind; repeating sooner would put it further behind."""
 BEHIND = 200
 """Unacknowledged events of one connection from which on the hub is behind."""
+
+BOOT = 2.0
+"""Real seconds that a device is away while it starts anew."""
+HOUR = 3_600_000
 
 Troubles = Callable[[str], frozenset[str]]
 
@@ -37,6 +47,7 @@ class NativeCrowd:
             for part, qos in (("ack", 0), ("command", 1))
         ]
         self.trunk = Trunk(broker, f"crowd-{name}-{boot}", topics, self._heard, self.wake)
+        self.ways = Ways(self.trunk, broker, f"crowd-{name}-{boot}", world.speed)
         self.natives: dict[str, Native] = {}
         self.locks: dict[str, Lock] = {}
         for home in listed:
@@ -52,6 +63,16 @@ class NativeCrowd:
     def silence(self, device: str, *, over: bool) -> None:
         """Take a device's power, or give it back; what it could not deliver it delivers then."""
         self.natives[device].muted = not over
+
+    def fail(self, trouble: Trouble, *, over: bool) -> None:
+        """A fault of one device begins or ends."""
+        if trouble.do == "clock_wrong":
+            self.natives[trouble.device].clock = 0 if over else round(amount(trouble.data, "hours") * HOUR)
+        elif trouble.do == "reboot":
+            self.silence(trouble.device, over=False)
+            asyncio.get_running_loop().call_later(BOOT, lambda: self.silence(trouble.device, over=True))
+        else:
+            self.ways.fail(trouble, over=over)
 
     async def run(self) -> None:
         """The connection, and repetitions."""
@@ -89,14 +110,16 @@ class NativeCrowd:
             return
         now = asyncio.get_running_loop().time()
         for one in tuple(native.waiting.values()):
-            if now - one.sent >= after and self.trunk.say(f"{native.root}/event", one.payload):
+            if now - one.sent >= after and self.ways.say(
+                native.device, Said(f"{native.root}/event", one.payload)
+            ):
                 one.sent = now
 
-    async def _publish(self, topic: str, payload: bytes) -> bool:
-        return self.trunk.say(topic, payload)
-
     def _install(self, device: Device, world: World, boot: str, troubles: Troubles) -> None:
-        native = Native(device.home, device.id, self._publish, boot)
+        async def publish(topic: str, payload: bytes) -> bool:
+            return self.ways.say(device.id, Said(topic, payload))
+
+        native = Native(device.home, device.id, publish, boot)
         if device.type == "lock":
             motor = device.settings.get("motor", MOTOR)
             lock = Lock(world, lambda: troubles(device.id), motor, native=native)
@@ -115,33 +138,47 @@ class NativeCrowd:
 class ForeignCrowd:
     """Devices of other makers of some homes behind one connection; best effort, as their protocols are."""
 
-    def __init__(self, homes: Iterable[Home], broker: str, name: str, boot: str) -> None:
+    def __init__(self, homes: Iterable[Home], broker: str, name: str, world: World, boot: str) -> None:
         devices = [one for home in homes for one in home.devices.values() if is_foreign(one)]
         self.home = ForeignHome(devices)
         self._listening = {topic: stand for stand in self.home.stands.values() for topic in stand.topics}
         topics = [(topic, 1) for topic in self._listening]
         self.trunk = Trunk(broker, f"bridges-{name}-{boot}", topics, self._heard, self._up)
+        self.ways = Ways(self.trunk, broker, f"bridges-{name}-{boot}", world.speed)
 
     def say(self, beat: Beat) -> None:
         """Publish what a beat sounds like; while the broker is away it is lost."""
-        self._publish(self.home.say(beat))
+        self._publish(beat.device, self.home.say(beat))
 
     def silence(self, device: str, *, over: bool) -> None:
         """Take a device's power, or give it back."""
         (self.home.muted.discard if over else self.home.muted.add)(device)
 
+    def fail(self, trouble: Trouble, *, over: bool) -> None:
+        """A fault of one device begins or ends."""
+        if trouble.do == "reboot":
+            self.silence(trouble.device, over=False)
+            asyncio.get_running_loop().call_later(BOOT, self._back, trouble.device)
+        else:
+            self.ways.fail(trouble, over=over)
+
     async def run(self) -> None:
         """The connection."""
         await self.trunk.run()
 
+    def _back(self, device: str) -> None:
+        self.silence(device, over=True)
+        self._publish(device, self.home.stands[device].start())
+
     def _up(self) -> None:
-        self._publish(self.home.start())
+        for one in self.home.start():
+            self.trunk.say(one.topic, one.payload, retain=one.retain)
 
     def _heard(self, topic: str, payload: bytes) -> None:
         stand = self._listening.get(topic)
         if stand is not None and stand.device.id not in self.home.muted:
-            self._publish(stand.hear(topic, payload))
+            self._publish(stand.device.id, stand.hear(topic, payload))
 
-    def _publish(self, messages: Iterable[Said]) -> None:
+    def _publish(self, device: str, messages: Iterator[Said]) -> None:
         for one in messages:
-            self.trunk.say(one.topic, one.payload, retain=one.retain)
+            self.ways.say(device, one)

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from simulators.scenario.model import Device, Home, Incident, Scenario
+from simulators.town.faults import faults
 from simulators.town.people import SERIOUS, Person, calls, person
 
 MOST_HOMES = 1000
@@ -49,12 +50,16 @@ HEARTBEAT: Mapping[tuple[str, str], float] = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for. ble, serial: how many homes have Bluetooth pendants or a nurse-call line instead."""
+    """What is asked for. ble, serial: how many homes have Bluetooth pendants or a nurse-call line instead.
+
+    trouble: how many times as often as usual wires, batteries and clocks fail; 0 for never.
+    """
 
     homes: int
     seed: int
     ble: int = 0
     serial: int = 0
+    trouble: float = 1.0
 
     @property
     def name(self) -> str:
@@ -71,6 +76,7 @@ def town(order: Order) -> Scenario:
         somebody = person(draw)
         homes[name] = _home(order, number, name, somebody)
         incidents += trouble(homes[name], somebody, _draw(order, number, "trouble"))
+        incidents += faults(homes[name], _draw(order, number, "faults"), DAYS, order.trouble)
     return Scenario(
         name=order.name,
         says=f"{order.homes} homes from seed {order.seed}, with the lives and troubles of two weeks.",
