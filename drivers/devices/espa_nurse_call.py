@@ -3,8 +3,9 @@
 The meaning of record 4 (call type) differs between makers, so it is a setting: `call_types: {"1": cleared, …}`.
 A call whose type nobody explained is a call: better one alert too many than a person unheard. `places` names
 call addresses in people's words: `places: {"550": "Bad, 2. etasje"}`. `confirms: true` says that the system
-reports what became of a page; otherwise a page counts as done when the system took it. The line's own settings
-are in drivers.protocols.espa444_line.
+reports what became of a page (it is asked when it does not); otherwise a page counts as done when the system took
+it. The command `status` tells the system what became of a call of its own; until then it hears "in the queue" when
+it asks. The line's own settings are in drivers.protocols.espa444_settings.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ PAGE_ENDS: Final[Mapping[str, tuple[Literal["done", "failed"], str]]] = MappingP
     }
 )
 """Call status (record 7) → what became of a page."""
+
+STATUSES: Final[Mapping[str, str]] = MappingProxyType(
+    {"in_queue": "2", "paged": "3", "absent": "4", "terminated": "5", "acknowledged": "6", "fault": "8"}
+)
+"""What the command `status` may tell of a call → record 7."""
 
 FAULT: Final = "8"
 TRANSMITTER_FAILURE: Final = "1"
@@ -143,9 +149,14 @@ def _page_answered(block: Block, unit: Unit) -> Iterator[Result]:
 
 
 def encode(command: Command, unit: Unit) -> Outgoing:
-    """Write a page: a call to a display or pager of the system (header 1). Raises ValueError with a sentence."""
-    if command.name != "page":
-        raise ValueError(f"a nurse-call system takes the command page, not {command.name!r:.40}")
+    """Write a page or the status of a call. Raises ValueError with a sentence."""
+    if command.name not in _COMMANDS:
+        raise ValueError(f"a nurse-call system takes the commands page and status, not {command.name!r:.40}")
+    return _COMMANDS[command.name](command, unit)
+
+
+def _page(command: Command, unit: Unit) -> Outgoing:
+    """A call to a display or pager of the system (header 1)."""
     address, text = str(command.args.get("address", "")), str(command.args.get("text", ""))
     records = ((ADDRESS, address), (MESSAGE, text), ("3", "1"), (CALL_TYPE, "3"), ("5", "1"), (PRIORITY, "1"))
     block = Block(CALL_TO_PAGER, tuple(one for one in records if one[1]))
@@ -154,6 +165,20 @@ def encode(command: Command, unit: Unit) -> Outgoing:
         return Outgoing(BLOCK, raw, wait=0)
     unit.memory["asked"] = {"id": command.id, "address": address.strip()}
     return Outgoing(BLOCK, raw, wait=60_000)
+
+
+def _tell(command: Command, unit: Unit) -> Outgoing:
+    """What became of a call that the system raised (header 2)."""
+    address, status = str(command.args.get("address", "")).strip(), command.args.get("status")
+    if status not in STATUSES:
+        raise ValueError(f"the status of a call is one of {', '.join(STATUSES)}, not {status!r:.40}")
+    if not address:
+        raise ValueError("the status of a call needs the call's address")
+    block = Block(STATUS_INFORMATION, ((ADDRESS, address), (CALL_STATUS, STATUSES[str(status)])))
+    return Outgoing(BLOCK, encode_block(block, charset=_charset(unit)), wait=0)
+
+
+_COMMANDS: Final = MappingProxyType({"page": _page, "status": _tell})
 
 
 DEVICE = DeviceType(
@@ -167,7 +192,7 @@ DEVICE = DeviceType(
     decode=decode,
     signature="blocks SOH … STX … ETX and a check character on a serial line",
     silent_after=600,
-    commands=MappingProxyType({"page": ("address", "text")}),
+    commands=MappingProxyType({"page": ("address", "text"), "status": ("address", "status")}),
     encode=encode,
     answers=True,
     source="ESPA Publication 4.4.4 (proposal for serial data interface for paging equipment)",

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.protocols.espa444 import Block, encode_block
-from drivers.protocols.espa444_line import ControlStation, EspaLine, Station, espa_machine
+from drivers.protocols.espa444_line import ControlStation, Station, espa_machine
+from drivers.protocols.espa444_settings import EspaLine
 from drivers.protocols.line import Answer, Failed, Heard, Out, Sent, Write
 
 CALL = encode_block(Block("1", (("1", "12"), ("2", "BAD"), ("4", "3"))))

@@ -81,7 +81,7 @@ def test_a_page_is_a_call_to_the_pager() -> None:
 
 @pytest.mark.parametrize(
     ("name", "args", "says"),
-    [("dance", {}, "takes the command page"), ("page", {"text": "x"}, "needs a call address")],
+    [("dance", {}, "takes the commands page and status"), ("page", {"text": "x"}, "needs a call address")],
 )
 def test_a_command_that_cannot_be_sent_is_refused(name: str, args: dict[str, str], says: str) -> None:
     """Unknown commands and pages to nobody are refused in a sentence."""
