@@ -123,7 +123,10 @@ KINDS: Mapping[str, Kind] = {
             "tilted", "refilled", "message_read", "message_unread", "mains_lost", "mains_back", "unconfirmed",
             "out_of_medicine", "short_for_trip", "plan_changed", "roll_fault", "roll_handled", "shut_down", *ANY,
         ),
-        ends={"jammed": "recovered", "mains_lost": "mains_back", "roll_fault": "refilled", "low_stock": "refilled", "empty": "refilled", **FAULT},
+        ends={
+            "jammed": "recovered", "mains_lost": "mains_back", "roll_fault": "refilled", "low_stock": "refilled",
+            "empty": "refilled", **FAULT,
+        },
         does={
             "miss": "the resident does not come for a dose",
             "leave": "the resident takes a dose out of the machine and does not take it",
