@@ -66,7 +66,8 @@ def _states() -> Iterator[str]:
 
 
 def _state_row(spec: StateSpec) -> str:
-    values = f"number, {spec.unit}" if spec.is_number else ", ".join(spec.values)
+    number = f"number, {spec.unit}" if spec.unit else "number"
+    values = number if spec.is_number else ", ".join(spec.values)
     return f"| `{spec.name}` | {spec.words['en']} · {spec.words['nb']} | {values} |"
 
 

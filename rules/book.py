@@ -18,7 +18,7 @@ from rules.spans import Span
 
 Urgency: TypeAlias = Literal["critical", "high", "moderate", "low"]
 Queue: TypeAlias = Literal["care", "technical"]
-Role: TypeAlias = Literal["gateway", "centre"]
+Role: TypeAlias = Literal["gateway", "centre", "area"]
 
 
 class Form(Enum):
@@ -134,11 +134,12 @@ class Book:
     source: str = ""
 
     def judged_by(self, role: Role) -> Book:
-        """The part one role judges: the centre the rules on `gateway.*` facts, a gateway all others.
+        """The part one role judges: the centre the rules on `gateway.*` facts and, as `area`, those on `area.*` facts.
 
-        A gateway is never silent in its own ears, so `not while` a rule of the centre falls away there.
+        A gateway judges all others. It is never silent in its own ears, so `not while` a rule of the centre falls
+        away there.
         """
-        mine = {name: rule for name, rule in self.rules.items() if _of_centre(rule) == (role == "centre")}
+        mine = {name: rule for name, rule in self.rules.items() if role_of(rule) == role}
         kept = {
             name: replace(rule, held_by=tuple(each for each in rule.held_by if each in mine))
             for name, rule in mine.items()
@@ -181,5 +182,7 @@ class Book:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _of_centre(rule: Rule) -> bool:
-    return any(kind.startswith("gateway.") for kind in rule.kinds)
+def role_of(rule: Rule) -> Role:
+    """Who judges a rule, by the classes of what it waits for."""
+    classes = {kind.partition(".")[0] for kind in rule.kinds}
+    return "area" if "area" in classes else "centre" if "gateway" in classes else "gateway"

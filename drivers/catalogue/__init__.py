@@ -15,14 +15,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from drivers.catalogue import access, calls, dispenser, every_class, gateway, hazards, living, vitals
-from drivers.catalogue.every_class import CLASSES, GENERIC
+from drivers.catalogue import (
+    access,
+    area,
+    calls,
+    dispenser,
+    every_class,
+    gateway,
+    hazards,
+    living,
+    vitals,
+)
+from drivers.catalogue.every_class import CLASSES, GENERIC, NO_DEVICE
 from drivers.catalogue.spec import DataField, FactSpec, Lane, Language, StateSpec, Words
 from drivers.events import DecodeError, Value
 
 __all__ = [
     "CATALOGUE",
     "GENERIC",
+    "NO_DEVICE",
     "Catalogue",
     "DataField",
     "FactSpec",
@@ -64,23 +75,23 @@ class Catalogue:
             return (kind,)
         if fact not in GENERIC:
             raise DecodeError(f"not every device sends {kind!r:.80}; all send {', '.join(GENERIC)}")
-        return tuple(f"{name}.{fact}" for name in self.classes if name != "gateway")
+        return tuple(f"{name}.{fact}" for name in self.classes if name not in NO_DEVICE)
 
 
-_TABLES = (dispenser, access, calls, hazards, living, vitals, gateway)
+_TABLES = (dispenser, access, calls, hazards, living, vitals, gateway, area)
 
 
 def _facts() -> Iterable[FactSpec]:
     for table in _TABLES:
         yield from table.FACTS
-    for name in CLASSES:
+    for name in every_class.BOXES:
         yield from every_class.facts_of(name)
 
 
 def _states() -> Iterable[StateSpec]:
     for table in _TABLES:
         yield from table.STATES
-    for name in CLASSES:
+    for name in every_class.BOXES:
         yield from every_class.states_of(name)
     yield from every_class.ANY_STATES
 

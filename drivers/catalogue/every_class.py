@@ -25,9 +25,16 @@ CLASSES: MappingProxyType[str, Words] = MappingProxyType(
         "chair": words("Stolsensor", "Chair monitor"),
         "vitals": words("Måleapparat", "Vital signs monitor"),
         "gateway": words("Hjemmesentral", "Gateway"),
+        "area": words("Område", "Area"),
     }
 )
-"""Every device class and what it is called on screens."""
+"""Every class and what it is called on screens."""
+
+NO_DEVICE = frozenset({"gateway", "area"})
+"""Classes that no device in a home has: the box itself, and what the centre counts over many of them."""
+
+BOXES = tuple(name for name in CLASSES if name != "area")
+"""Classes of things that can be touched: each has the generic facts."""
 
 GENERIC = ("heartbeat", "battery", "battery_low", "tamper", "fault", "recovered")
 """The second halves of the kinds that every class has."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from drivers.catalogue import CATALOGUE, DataField, FactSpec
+from drivers.catalogue import CATALOGUE, NO_DEVICE, DataField, FactSpec
 from drivers.catalogue.spec import MAX_TEXT
 from drivers.events import LATEST
 from drivers.protocols.native import MAX_FACTS, MAX_REASON, REPORT_ID
@@ -67,7 +67,7 @@ def _object(name: str, description: str, required: list[str], properties: dict[s
 
 
 def _device_facts() -> Iterator[FactSpec]:
-    return (spec for spec in CATALOGUE.facts.values() if spec.device_class != "gateway")
+    return (spec for spec in CATALOGUE.facts.values() if spec.device_class not in NO_DEVICE)
 
 
 def _state_fact() -> dict[str, Any]:

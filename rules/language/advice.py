@@ -93,9 +93,10 @@ def _mixed_devices(rule: Rule, book: Book) -> Iterator[str]:  # noqa: ARG001  ev
 
 
 def _two_roles(rule: Rule, book: Book) -> Iterator[str]:  # noqa: ARG001  every check has this shape
-    of_gateway = {kind.startswith("gateway.") for kind in rule.kinds}
-    if len(of_gateway) > 1:
-        yield "gateway facts are judged in the centre, all others in the home; this rule never sees both"
+    classes = {kind.partition(".")[0] for kind in rule.kinds}
+    apart = classes & {"gateway", "area"}
+    if apart and len(classes) > 1:
+        yield f"{min(apart)} facts are judged in the centre, by themselves; this rule never sees both"
 
 
 def _unasked(rule: Rule, book: Book) -> Iterator[str]:
