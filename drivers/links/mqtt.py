@@ -1,8 +1,8 @@
 """The link to devices that speak MQTT: topics become addresses, and a native device is answered after commit.
 
-Subscribed is `homes/#`, and what foreign device types speak on if the broker allows it. Every message becomes a
-frame, also one on a topic that nobody knows: unknown is a state. Our own words come back from the broker and are
-left out. A bridge to other devices that says it is offline makes this link degraded.
+Subscribed is what devices of our contract send, and what foreign device types speak on if the broker allows it.
+Every message becomes a frame, also one on a topic that nobody knows: unknown is a state. Our own words to foreign
+devices come back from the broker and are left out. A bridge to other devices that says it is offline makes this link degraded.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class MqttLink:
             url,
             client_id,
             subscriptions=mqtt_topics.NATIVE,
+            dropped=mqtt_topics.FORMER,
             optional=(*foreign, *(one for one in routes if not _is_heard(one, foreign))),
             on_message=self._take,
             clean=False,

@@ -126,6 +126,7 @@ class MqttClient:
     url: `mqtt://user:password@host:port`, or `mqtts://` with an optional `tls` context.
     subscriptions: topic filters, asked for at QoS 1 after every connect; a refusal ends the connection.
     optional: filters that the broker may refuse, which is counted as `not_granted`.
+    dropped: filters of earlier versions, which the broker may still keep with the session; unsubscribed from.
     on_message: called for each message; started in order of arrival, at most `in_flight` at a time. It must
     not raise for a message that is merely wrong: one that keeps raising is delivered again and again.
     will: topic and payload that the broker publishes when we vanish, and keeps if `will_retained`.
@@ -140,6 +141,7 @@ class MqttClient:
         *,
         subscriptions: Sequence[str] = (),
         optional: Sequence[str] = (),
+        dropped: Sequence[str] = (),
         on_message: OnMessage | None = None,
         will: tuple[str, bytes] | None = None,
         will_retained: bool = False,
@@ -158,6 +160,7 @@ class MqttClient:
         self.counters: Counter[str] = Counter()
         self._subscriptions = tuple(subscriptions)
         self._optional = tuple(optional)
+        self._dropped = tuple(dropped)
         self._on_message = on_message
         self._will = aiomqtt.Will(*will, qos=1, retain=will_retained) if will else None
         self._clean = clean
@@ -260,6 +263,8 @@ class MqttClient:
             self.counters["not_granted"] += 1
             if topic in self._subscriptions:
                 raise _Dead(f"subscription to {topic} was not granted at QoS 1 (answer {code})")
+        if self._dropped and not self._clean:
+            await client.unsubscribe(list(self._dropped))
 
     async def _deliver_until_lost(self, client: aiomqtt.Client) -> None:
         self._client, self._lost = client, asyncio.get_running_loop().create_future()

@@ -18,7 +18,10 @@ from dataclasses import dataclass
 
 from drivers.protocols import native
 
-NATIVE = ("homes/#",)
+NATIVE = tuple(f"homes/+/devices/+/{part}" for part in native.HEARD)
+"""What devices of our contract send. Our own words to them are not asked for: they would all come back."""
+FORMER = ("homes/#",)
+"""Filters that earlier versions asked for; a broker keeps them with the session until it is told otherwise."""
 FOREIGN = ("zigbee2mqtt/#", "nuki/#", "application/+/device/+/event/+")
 SUBSCRIPTIONS = NATIVE + FOREIGN
 """Topic filters of everything that a device type of ours may speak on."""

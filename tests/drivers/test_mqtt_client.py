@@ -160,6 +160,27 @@ async def test_nothing_is_acknowledged_before_it_was_taken_in(broker) -> None:
             assert (await ear.next()).payload == b"fall"
 
 
+async def test_a_filter_of_an_earlier_version_is_dropped_from_the_session(broker) -> None:
+    """What the broker remembered for us is forgotten there, too."""
+    ear = Ear()
+    async with running(MqttClient(broker.url, "keeper", subscriptions=["homes/#"], clean=False)):
+        pass
+    keeper = MqttClient(
+        broker.url,
+        "keeper",
+        subscriptions=["homes/+/event"],
+        dropped=["homes/#"],
+        on_message=ear,
+        clean=False,
+    )
+    speaking = MqttClient(broker.url, "speaking")
+    async with running(keeper), running(speaking):
+        await speaking.publish("homes/h1/ack", b"mine")
+        await speaking.publish("homes/h1/event", b"theirs")
+        assert (await ear.next()).payload == b"theirs"
+    assert keeper.counters["received"] == 1
+
+
 async def test_a_reader_that_keeps_failing_does_not_stop_the_rest(mosquitto) -> None:
     """Thirty messages that nobody can take in do not fill the broker's window for ever."""
     ear = Ear()

@@ -123,18 +123,20 @@ async def test_an_unreadable_event_is_acknowledged_with_its_fault(mosquitto) -> 
         assert await device.next() == ("ack", {"id": "e2", "error": "no device sends 'x.y'"})
 
 
-async def test_every_topic_is_heard_and_our_own_words_are_not(mosquitto) -> None:
-    """State, results, misspelt and unknown topics become frames; ack and command are ours."""
+async def test_what_devices_send_is_heard_and_our_own_words_are_not(mosquitto) -> None:
+    """State, results and ids that nobody can have become frames; ack and command do not even come back to us."""
     journal = Journal()
-    async with living(mosquitto.url, journal) as (_, device):
+    async with living(mosquitto.url, journal) as (link, device):
         await device.say({}, "ack")
         await device.say({}, "command")
-        await device.say({}, "evnt")
-        await device.client.publish("homes/astrid/fridge", b"cold")
+        await device.say({}, "state")
+        await device.client.publish("homes/Astrid Moe/devices/fridge/event", b"cold")
         await device.say({}, "result")
         await until(lambda: len(journal.frames) == 3)
+        assert link.client.counters["received"] == 3
     heard = [(frame.address, frame.channel) for frame in journal.frames]
-    assert heard == [("astrid/pendant", "evnt"), ("homes/astrid/fridge", ""), ("astrid/pendant", "result")]
+    strange = ("homes/Astrid Moe/devices/fridge/event", "")
+    assert heard == [("astrid/pendant", "state"), strange, ("astrid/pendant", "result")]
 
 
 async def test_a_retained_event_is_marked_and_gets_no_word(mosquitto) -> None:

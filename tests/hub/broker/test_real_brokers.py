@@ -100,13 +100,33 @@ def test_the_web_process_cannot_write_to_gateways(running: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("what", ["event", "command", "ack"])
-def test_a_home_with_its_own_login_speaks_for_itself(deployed: Any, what: str) -> None:
-    """With the rights of a deployed box, the devices of h2 reach the gateway, and can neither be h1's nor command."""
+def test_a_home_with_its_own_login_speaks_for_itself(deployed: Any) -> None:
+    """With the rights of a deployed box, the devices of h2 reach the gateway, and cannot be h1's."""
+    assert not crosses(
+        deployed,
+        forbidden=("h2", "homes/h1/devices/pendant/event"),
+        fence=("h2", "homes/h2/devices/pendant/event"),
+        ear=("hearing", "homes/+/devices/+/event"),
+    )
+
+
+@pytest.mark.parametrize("what", ["command", "ack"])
+def test_a_home_with_its_own_login_cannot_speak_as_us(deployed: Any, what: str) -> None:
+    """The devices of h2 can neither command those of h1 nor tell them that an event is safe."""
     assert not crosses(
         deployed,
         forbidden=("h2", f"homes/h1/devices/pendant/{what}"),
-        fence=("h2", "homes/h2/devices/pendant/event"),
+        fence=("hearing", f"homes/h1/devices/fence/{what}"),
+        ear=("h1", f"homes/h1/devices/+/{what}"),
+    )
+
+
+def test_the_gateway_does_not_hear_its_own_words(deployed: Any) -> None:
+    """It may read what devices send, and not what it says to them."""
+    assert not crosses(
+        deployed,
+        forbidden=("hearing", "homes/h1/devices/pendant/ack"),
+        fence=("h1", "homes/h1/devices/pendant/event"),
         ear=("hearing", "homes/#"),
     )
 
