@@ -22,7 +22,8 @@ LinkName: TypeAlias = Literal["mqtt", "ble", "serial", "sip", "tcp"]
 class Unit:
     """One installed device, as its decoder sees it.
 
-    address: as in `Frame.address`. key: its secret, if it has one (never logged).
+    address: as in `Frame.address`. key: its secret, if it has one (never logged). secrets: further ones by name, of
+    the files that settings called `…_secret` name: `pin_secret: front-door.pin` is the secret `pin` (never logged).
     settings: line settings and quirks from the registry. memory: what the decoder keeps between frames;
     JSON values only; a decoder changes it only when it returns facts, never when it raises.
     """
@@ -31,6 +32,7 @@ class Unit:
     key: bytes | None = field(default=None, repr=False)
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     memory: dict[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Subscribed is what devices of our contract send, and what foreign device types speak on if the broker allows it.
 Every message becomes a frame, also one on a topic that nobody knows: unknown is a state. Our own words to foreign
-devices come back from the broker and are left out. A bridge to other devices that says it is offline makes this link degraded.
+devices come back from the broker and are left out. A bridge to other devices that says it is offline makes this
+link degraded.
 """
 
 from __future__ import annotations

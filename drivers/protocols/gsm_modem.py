@@ -322,7 +322,7 @@ class GsmModem:
 
 
 def gsm_machine(settings: Mapping[str, Any]) -> GsmModem:
-    """The machine for a modem. pin: of its card, where it asks for one."""
+    """The machine for a modem. pin: of its card, where it asks for one: the secret that `pin_secret` names."""
     pin = str(settings.get("pin", ""))
     if not re.fullmatch(r"(\d{4,8})?", pin):
         raise ValueError("a card's PIN is 4 to 8 digits")

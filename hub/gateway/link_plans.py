@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from drivers.device_type import Unit
 from drivers.events import Millis
 from drivers.links.ip_lines import LISTEN
 from drivers.links.link import Link
@@ -163,7 +164,8 @@ def _serial(ports: Ports, port: str, devices: list[Assigned]) -> Plan:
         from drivers.links.serial_lines import LineDevice, serial_line  # noqa: PLC0415  only where there is a serial port
 
         shared = [
-            LineDevice(one.type.id, one.part.address, one.part.settings, one.unit.key) for one in devices
+            LineDevice(one.type.id, one.part.address, {**one.part.settings, **one.unit.secrets}, one.unit.key)
+            for one in devices
         ]
         return serial_line(shared, ports.serial, ports.now)
 
@@ -199,11 +201,12 @@ def _ids(devices: Iterable[Assigned]) -> frozenset[str]:
 
 
 def _made_of(devices: list[Assigned]) -> list[object]:
-    """What a change of makes another link; of a key only its digest."""
-    return [
-        [one.type.id, one.part.address, one.part.settings, hashlib.sha256(one.unit.key or b"").hexdigest()]
-        for one in devices
-    ]
+    """What a change of makes another link; of secrets only their digest."""
+    return [[one.type.id, one.part.address, one.part.settings, _digest(one.unit)] for one in devices]
+
+
+def _digest(unit: Unit) -> str:
+    return hashlib.sha256((unit.key or b"") + _text(dict(unit.secrets)).encode()).hexdigest()
 
 
 def port_of(address: str) -> str:

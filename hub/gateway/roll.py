@@ -11,15 +11,12 @@ import orjson
 
 from drivers.device_type import DeviceType, Unit
 from drivers.events import Frame, Millis
+from hub.gateway import secrets
 from hub.gateway.problems import Problem
 from hub.registry.models import DevicePart, GatewayPart
 
 MAX_MEMORY = 65_536
 """Bytes of JSON a decoder may remember of one device; more is a defect of the decoder."""
-
-
-class SecretError(ValueError):
-    """A device's key that cannot be read, said in a sentence that does not repeat the key."""
 
 
 @dataclass(slots=True)
@@ -113,7 +110,7 @@ class Roll:
 
 
 def call_the_roll(
-    part: GatewayPart, types: Mapping[str, DeviceType], secrets: Path, old: Roll | None = None
+    part: GatewayPart, types: Mapping[str, DeviceType], folder: Path, old: Roll | None = None
 ) -> Roll:
     """Make the roll of a registry part; a device that stays keeps what its decoder remembers.
 
@@ -126,7 +123,7 @@ def call_the_roll(
             roll.problems.append(_unknown_type(device_id, entry))
             continue
         home = part.homes.get(entry.home)
-        unit = _unit(device_id, entry, secrets, roll.problems, "" if home is None else home.tz)
+        unit = _unit(device_id, entry, folder, roll.problems, "" if home is None else home.tz)
         roll.add(Assigned(device_id, entry, kind, unit))
         known = old.devices.get(device_id) if old is not None else None
         if known is not None and known.type.id == kind.id:
@@ -147,28 +144,22 @@ def named(device_id: str, entry: DevicePart) -> str:
     return f"{entry.name} ({device_id})" if entry.name else device_id
 
 
-def _unit(device_id: str, entry: DevicePart, secrets: Path, problems: list[Problem], tz: str) -> Unit:
+def _unit(device_id: str, entry: DevicePart, folder: Path, problems: list[Problem], tz: str) -> Unit:
+    name = named(device_id, entry)
     key: bytes | None = None
     if entry.secret:
         try:
-            key = read_key(secrets / entry.secret)
-        except SecretError as wrong:
-            name = named(device_id, entry)
+            key = secrets.read_key(folder / entry.secret)
+        except secrets.SecretError as wrong:
             nb = f"Nøkkelen til {name} kan ikke leses"
             problems.append(Problem(nb, f"The key of {name} cannot be read", str(wrong)))
+    more, faults = secrets.read_all(entry.settings, folder)
+    for fault in faults:
+        nb = f"En hemmelighet til {name} er satt opp feil"
+        problems.append(Problem(nb, f"A secret of {name} is set up wrongly", str(fault)))
     # Meters keep local time without a zone: theirs is the home's, unless said otherwise.
     settings: dict[str, Any] = {"tz": tz, **entry.settings}
-    return Unit(address=entry.address, key=key, settings=settings)
-
-
-def read_key(path: Path) -> bytes:
-    """Read a device's key: hexadecimal digits in a file of their own. Raises SecretError."""
-    try:
-        return bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except OSError as error:
-        raise SecretError(f"the key file {path.name} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise SecretError(f"the key file {path.name} holds no hexadecimal key") from None
+    return Unit(address=entry.address, key=key, settings=settings, secrets=more)
 
 
 def _place(link: str, address: str) -> str:

@@ -202,6 +202,9 @@ def _device(id_: str, device: DevicePart) -> Found:
     if device.device_class not in classes:
         said = f"a {device.type} is a {' or '.join(classes)}, not a {device.device_class!r:.80}"
         yield ("devices", id_, "class"), said
+    if "pin" in device.settings:
+        said = "a PIN is a secret: write it to a file of the gateway's secrets folder and name that as 'pin_secret'"
+        yield ("devices", id_, "settings", "pin"), said
     if device.until is not None and device.until <= device.since:
         yield ("devices", id_, "until"), "a device is taken away after it came; 'until' lies before 'since'"
 

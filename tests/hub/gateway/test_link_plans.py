@@ -63,6 +63,20 @@ def test_devices_of_one_port_share_a_link(tmp_path: Path) -> None:
     assert not made["serial:stick"].serves("serial", "nurse-call")
 
 
+def test_a_modem_knows_the_pin_of_its_card(tmp_path: Path) -> None:
+    """The PIN comes from its file; another PIN in the file makes another link, and the plan does not show it."""
+    alarm = unit("sms_pendant", "modem#+4799000001", settings={"line": "115200 8N1", "pin_secret": "sim.pin"})
+    (tmp_path / "sim.pin").write_text("4711")
+    first = plans(tmp_path, alarm=alarm)["serial:modem"]
+    assert first.make().name == "modem"
+    assert "4711" not in repr(first)
+    (tmp_path / "sim.pin").write_text("none")
+    second = plans(tmp_path, alarm=alarm)["serial:modem"]
+    assert second.fingerprint != first.fingerprint
+    with pytest.raises(ValueError, match="a card's PIN is 4 to 8 digits"):
+        second.make()
+
+
 def test_readers_of_one_line_bring_their_keys(tmp_path: Path) -> None:
     """Each from a file of its own; a reader whose key is missing is said when the line is made."""
     pytest.importorskip("osdp", reason="libosdp is not installed (extra osdp)")

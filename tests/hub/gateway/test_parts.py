@@ -142,6 +142,48 @@ def test_a_bad_key_file_is_said_without_the_key(
     assert str(tmp_path) not in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("settings", "content", "why"),
+    [
+        (
+            {"pin_secret": "sim.pin"},
+            None,
+            "the secret file sim.pin cannot be read: No such file or directory",
+        ),
+        ({"pin_secret": "sim.pin"}, "4711\n4712", "the secret file sim.pin holds one line of text"),
+        ({"pin_secret": "sim.pin"}, "", "the secret file sim.pin holds one line of text"),
+        ({"pin_secret": "sim.pin"}, "4711" * 300, "the secret file sim.pin is too long for a secret"),
+        ({"pin_secret": "../sim.pin"}, "4711", "is the name of a file in the secrets folder"),
+        ({"pin_secret": 4711}, "4711", "is the name of a file in the secrets folder"),
+        ({"pin": "4711"}, None, "the setting pin stands openly in the registry"),
+    ],
+)
+def test_a_bad_secret_is_said_without_it(
+    part: GatewayPart, roll: Roll, tmp_path: Path, settings: dict[str, Any], content: str | None, why: str
+) -> None:
+    """A PIN whose file is missing or wrong, or which stands in the registry, is a problem of that device."""
+    if content is not None:
+        (tmp_path / "sim.pin").write_text(content)
+    types = {one.type.id: one.type for one in roll.devices.values()}
+    changed = call_the_roll(altered(part, "pendant-1", settings=settings), types, tmp_path)
+    [problem] = changed.problems
+    assert problem.nb == "En hemmelighet til pendant-1 er satt opp feil"
+    assert why in problem.detail
+    assert "4711" not in str(problem)
+    assert "pin" not in changed.devices["pendant-1"].unit.secrets
+
+
+def test_a_secret_reaches_the_driver_and_no_text(part: GatewayPart, roll: Roll, tmp_path: Path) -> None:
+    """A setting called pin_secret names the file; the driver has the PIN, and nothing that is printed does."""
+    (tmp_path / "sim.pin").write_text("4711\n")
+    types = {one.type.id: one.type for one in roll.devices.values()}
+    changed = call_the_roll(altered(part, "pendant-1", settings={"pin_secret": "sim.pin"}), types, tmp_path)
+    unit = changed.devices["pendant-1"].unit
+    assert dict(unit.secrets) == {"pin": "4711"}
+    assert "4711" not in repr(changed)
+    assert changed.problems == []
+
+
 def test_a_device_that_stays_keeps_its_memory(part: GatewayPart, roll: Roll, tmp_path: Path) -> None:
     """A new registry part does not make a decoder forget its counters (ST-1)."""
     roll.devices["pendant-1"].memory.latest = b'{"count":7}'

@@ -52,6 +52,9 @@ FAULTS = {
     "since: 2026-01-02T08:00:00Z|since: 2026-01-02T08:00:00Z, until: 2025-01-01T00:00:00Z": (
         "line 35: a device is taken away after it came; 'until' lies before 'since'"
     ),
+    "since: 2026-01-02T08:00:00Z|since: 2026-01-02T08:00:00Z, settings: {pin: 1234}": (
+        "line 35: a PIN is a secret: write it to a file of the gateway's secrets folder"
+    ),
     "h2: {address|h1: {address": "line 20: 'h1' stands here a second time; the first is in line 19",
     "  nils: {name|  Nils: {name": "line 9: an id is 1 to 64 of a-z, 0-9, _ and -, not 'Nils'",
     "format: trygghub-registry-1|format: trygghub-registry-2": "line 1: format: Input should be 'trygghub-registry-1'",
