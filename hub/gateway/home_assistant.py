@@ -26,6 +26,9 @@ from hub.gateway.roll import Assigned, Roll
 MAX_NEWS = 500
 """Happenings waiting for the broker; the oldest are let go, for they would be old news."""
 
+HEEDED = 2.0
+"""Seconds after an announcement until Home Assistant surely listens to the new entity; it subscribes in bundles."""
+
 LOOK_EVERY: Millis = 30_000
 """World time between two looks for devices that have fallen silent."""
 
@@ -52,6 +55,7 @@ class HomeAssistant:
     _kept: dict[str, bytes] = field(default_factory=dict)
     _due: dict[str, bytes] = field(default_factory=dict)
     _news: deque[tuple[str, bytes]] = field(default_factory=lambda: deque(maxlen=MAX_NEWS))
+    _young: dict[str, list[bytes]] = field(default_factory=dict)
     _heard: dict[str, Millis] = field(default_factory=dict)
     _entities: dict[str, dict[str, Shown]] = field(default_factory=dict)
     _wanted: frozenset[str] = frozenset()
@@ -97,16 +101,33 @@ class HomeAssistant:
         self._keep(self.place.device_status(device.id), ONLINE)
         for word in words(event, device):
             known = self._entities.setdefault(device.id, {})
+            topic = self.place.state(device.id, word.shown)
             if word.shown.key not in known:
                 known[word.shown.key] = word.shown
                 self._announce(device, word.shown)
-            topic = self.place.state(device.id, word.shown)
+                if not word.kept:
+                    self._wait_until_heeded(topic)
             if word.kept:
                 self._keep(topic, word.payload)
+            elif topic in self._young:
+                self._young[topic].append(word.payload)
             else:
-                self.counters["let_go"] += len(self._news) == MAX_NEWS
-                self._news.append((topic, word.payload))
-                self._wake.set()
+                self._tell(topic, word.payload)
+
+    def _wait_until_heeded(self, topic: str) -> None:
+        """What happens once is kept by nobody: said to an entity that nobody listens to yet, it would be lost."""
+        self._young[topic] = []
+        asyncio.get_running_loop().call_later(HEEDED, self._grown, topic)
+
+    def _grown(self, topic: str) -> None:
+        for payload in self._young.pop(topic, ()):
+            self._tell(topic, payload)
+
+    def _tell(self, topic: str, payload: bytes) -> None:
+        """Say what happened once."""
+        self.counters["let_go"] += len(self._news) == MAX_NEWS
+        self._news.append((topic, payload))
+        self._wake.set()
 
     # ------------------------------------------------------------ at work
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from drivers.catalogue import CATALOGUE, FactSpec
+from drivers.catalogue.every_class import CLASSES
 from drivers.events import Event, Value, iso
 from hub.gateway.roll import Assigned
 
@@ -87,7 +88,7 @@ def words(event: Event, device: Assigned) -> Iterator[Word]:
     if fact in NOT_SHOWN:
         return
     if fact in PROBLEM:
-        yield Word(_problem(spec.device_class), PROBLEM[fact].encode(), kept=True)
+        yield Word(_problem(spec.device_class, _of(spec, device)), PROBLEM[fact].encode(), kept=True)
     elif spec.kind == "room.motion":
         yield Word(_motion(), b"ON", kept=False)
     elif spec.sets:
@@ -96,7 +97,8 @@ def words(event: Event, device: Assigned) -> Iterator[Word]:
                 yield Word(_state(name), value.encode(), kept=True)
     else:
         said = {**event.data, "event_type": fact, "at": iso(event.at)}
-        yield Word(_happening(spec.device_class, device.type.emits), _json(said), kept=False)
+        shown = _happening(spec.device_class, device.type.emits, _of(spec, device))
+        yield Word(shown, _json(said), kept=False)
 
 
 def _shown(spec: FactSpec, device: Assigned) -> Iterator[Shown]:
@@ -104,13 +106,22 @@ def _shown(spec: FactSpec, device: Assigned) -> Iterator[Shown]:
     if fact in NOT_SHOWN:
         return
     if fact in PROBLEM:
-        yield _problem(spec.device_class)
+        yield _problem(spec.device_class, _of(spec, device))
     elif spec.kind == "room.motion":
         yield _motion()
     elif spec.sets:
         yield from (_state(name) for name in spec.sets)
     else:
-        yield _happening(spec.device_class, device.type.emits)
+        yield _happening(spec.device_class, device.type.emits, _of(spec, device))
+
+
+def _of(spec: FactSpec, device: Assigned) -> str:
+    """Whose entity it is, where the device itself is of another class: a care phone that tells of a smoke detector."""
+    return "" if spec.device_class == device.part.device_class else CLASSES[spec.device_class]["nb"]
+
+
+def _named(what: str, of: str) -> str:
+    return f"{of}: {what.lower()}" if of else what
 
 
 def _value(rule: str, data: Mapping[str, Value]) -> str | None:
@@ -142,8 +153,8 @@ def _state(name: str) -> Shown:
 
 
 @cache
-def _problem(device_class: str) -> Shown:
-    config = {"name": "Feil", "device_class": "problem", "entity_category": "diagnostic"}
+def _problem(device_class: str, of: str) -> Shown:
+    config = {"name": _named("Feil", of), "device_class": "problem", "entity_category": "diagnostic"}
     return Shown("binary_sensor", f"{device_class}_problem", config)
 
 
@@ -154,7 +165,7 @@ def _motion() -> Shown:
 
 
 @cache
-def _happening(device_class: str, emits: frozenset[str]) -> Shown:
+def _happening(device_class: str, emits: frozenset[str], of: str) -> Shown:
     """One event entity a class, with everything of it that happens and sets no state."""
     types = sorted(
         kind.partition(".")[2]
@@ -162,7 +173,7 @@ def _happening(device_class: str, emits: frozenset[str]) -> Shown:
         if kind.startswith(f"{device_class}.") and kind != "room.motion" and not CATALOGUE.spec(kind).sets
         and kind.partition(".")[2] not in NOT_SHOWN | PROBLEM.keys()
     )  # fmt: skip
-    return Shown("event", f"{device_class}_events", {"name": "Hendelser", "event_types": types})
+    return Shown("event", f"{device_class}_events", {"name": _named("Hendelser", of), "event_types": types})
 
 
 # ---------------------------------------------------------------- announcements

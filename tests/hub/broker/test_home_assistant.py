@@ -116,6 +116,29 @@ async def test_devices_appear_with_their_states(running: Any, tmp_path: Path) ->
             assert "trygghub/gw1/pendant/pendant_events" not in late.now
 
 
+async def test_what_happens_first_waits_until_home_assistant_listens(
+    running: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """A kind of entity that nobody expected is announced first, and its first press is not lost to a deaf ear."""
+    monkeypatch.setattr("hub.gateway.home_assistant.HEEDED", 3600.0)
+    clock, here = ManualClock(), roll(tmp_path, "door")
+    observer = Observer(running.broker.url("bridges"))
+    part = shown(running, lambda: here, clock)
+    events = "trygghub/gw1/door/pendant_events"
+    async with at_work(observer.client, part):
+        part.take(said(clock, "door", "pendant.pressed"))
+        part.take(said(clock, "door", "pendant.fall", 2))
+        config = "homeassistant/event/trygghub_gw1/door-pendant_events/config"
+        await observer.until(lambda: config in observer.now)
+        assert json.loads(observer.now[config])["name"] == "Alarmknapp: hendelser"
+        assert events not in observer.news
+        part._grown(events)
+        await observer.until(lambda: observer.news.count(events) == 2)
+        assert json.loads(observer.now[events])["event_type"] == "fall"
+        part.take(said(clock, "door", "pendant.pressed", 3))
+        await observer.until(lambda: observer.news.count(events) == 3)
+
+
 async def test_a_device_that_is_gone_is_taken_back(running: Any, tmp_path: Path) -> None:
     """At once when the registry changes, and after a restart for what went while nobody was there."""
     clock, here = ManualClock(), [roll(tmp_path, "door", "pendant")]
