@@ -23,6 +23,7 @@ from drivers.protocols.home_assistant import (
     OCCUPIED,
     OWN,
     PRESENCE,
+    STIRRED,
     Availability,
     Entity,
     availabilities,
@@ -139,9 +140,9 @@ def _binary(entity: Entity, value: str, said: Said) -> Iterator[Fact]:
         yield Fact(BECAME[kind][is_on])
     elif kind in PRESENCE:
         yield from _presence(is_on, said)
-    elif kind in ("motion", "moving"):
+    elif kind in STIRRED:
         if is_on and not said.frame.retained:
-            yield Fact("room.motion")
+            yield Fact(STIRRED[kind])
     elif is_on in OWN.get(kind, {}):
         fact = OWN[kind][is_on]
         yield Fact(f"{said.name}.{fact}", {"code": entity.name} if fact in ("fault", "recovered") else {})

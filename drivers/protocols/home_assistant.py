@@ -50,6 +50,11 @@ OWN: Final[Mapping[str, Mapping[bool, str]]] = MappingProxyType(
 )
 """Class of a binary sensor → the fact of the device's own class; what is not here says nothing."""
 
+STIRRED: Final[Mapping[str, str]] = MappingProxyType(
+    {"motion": "room.motion", "moving": "room.motion", "vibration": "room.vibration"}
+)
+"""Class of a binary sensor → what its on means for the moment; off says nothing."""
+
 PRESENCE: Final = frozenset({"occupancy", "presence"})
 
 OCCUPIED: Final[Mapping[str, Mapping[bool, str]]] = MappingProxyType(
@@ -79,8 +84,7 @@ BOLT: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
 _CLASS_OF_SENSOR: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{name: kinds[True].partition(".")[0] for name, kinds in BECAME.items()},
-        "motion": "room",
-        "moving": "room",
+        **dict.fromkeys(STIRRED, "room"),
         "occupancy": "room",
         "presence": "room",
     }
@@ -103,7 +107,7 @@ EMITS: Final = frozenset(
     {kind for became in (*BECAME.values(), *OCCUPIED.values()) for kind in became.values()}
     | {kind for _, kind, _ in BOLT.values()}
     | {kind for kind, _, _ in MEASURED.values()}
-    | {"room.motion", "room.presence", "pendant.pressed"}
+    | {*STIRRED.values(), "room.presence", "pendant.pressed"}
     | {f"{name}.{fact}" for name in CLASSES for fact in GENERIC}
 )
 

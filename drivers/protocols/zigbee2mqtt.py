@@ -24,6 +24,7 @@ CLASS_OF: Final[Mapping[str, str]] = MappingProxyType(
         "water_leak": "water",
         "sos": "pendant",
         "contact": "door",
+        "vibration": "room",
         "action": "pendant",
         "presence": "room",
         "occupancy": "room",
@@ -31,7 +32,8 @@ CLASS_OF: Final[Mapping[str, str]] = MappingProxyType(
         "humidity": "room",
     }
 )
-"""Property → the class of a device that has it; what stands higher decides (a smoke detector measures heat too)."""
+"""Property → the class of a device that has it; what stands higher decides: a smoke detector measures heat too,
+and the `action` of a vibration sensor is nobody's press."""
 
 CLASSES: Final = tuple(dict.fromkeys(CLASS_OF.values()))
 
@@ -39,6 +41,7 @@ BECAME: Final[Mapping[str, Mapping[bool, str]]] = MappingProxyType(
     {
         "contact": {True: "door.closed", False: "door.opened"},
         "occupancy": {True: "room.motion"},
+        "vibration": {True: "room.vibration"},
         "water_leak": {True: "water.detected", False: "water.cleared"},
         "smoke": {True: "smoke.detected", False: "smoke.cleared"},
         "carbon_monoxide": {True: "co.detected", False: "co.cleared"},
@@ -79,8 +82,10 @@ PRESS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-NO_PRESS: Final = re.compile(r"(.*_)?(release|released|stop|arm_.*|disarm|exit_delay|rotate_.*)")
-"""Actions that are not somebody pressing: the end of a press, or the turning of an alarm panel."""
+NO_PRESS: Final = re.compile(
+    r"(.*_)?(release|released|stop|arm_.*|disarm|exit_delay|rotate_.*|vibration|tilt|drop)"
+)
+"""Actions that are not somebody pressing: the end of a press, the turning of an alarm panel, a thing that was moved."""
 
 EMITS: Final = frozenset(
     {kind for became in BECAME.values() for kind in became.values()}

@@ -19,6 +19,10 @@ BASE = "zigbee2mqtt"
 EXPOSES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "contact": ({"type": "binary", "property": "contact", "value_on": False, "value_off": True},),
     "motion": ({"type": "binary", "property": "occupancy", "value_on": True, "value_off": False},),
+    "vibration": (
+        {"type": "binary", "property": "vibration", "value_on": True, "value_off": False},
+        {"type": "enum", "property": "action", "values": ["vibration", "tilt", "drop"]},
+    ),
     "smoke": ({"type": "binary", "property": "smoke", "value_on": True, "value_off": False},),
     "water": ({"type": "binary", "property": "water_leak", "value_on": True, "value_off": False},),
     "button": ({"type": "enum", "property": "action", "values": ["emergency", "single", "double", "hold"]},),

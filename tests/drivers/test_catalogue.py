@@ -11,7 +11,8 @@ from drivers.events import DecodeError
 DESIGNED = {
     "dispenser": "due reminded dispensed taken missed secured early_request jammed low_stock empty no_schedule "
     "pouch_unreadable wrong_person drawer_full opened broken_into tilted refilled message_read message_unread "
-    "mains_lost mains_back",
+    "mains_lost mains_back "
+    "unconfirmed out_of_medicine short_for_trip plan_changed roll_fault roll_handled shut_down",
     "lock": "locked unlocked jammed refused unknown",
     "door": "opened closed",
     "pendant": "pressed fall cancelled out_of_range",
@@ -21,19 +22,25 @@ DESIGNED = {
     "gas": "detected cleared",
     "co": "detected cleared",
     "water": "detected cleared",
-    "room": "motion presence temperature humidity",
+    "room": "motion vibration presence temperature humidity",
     "bed": "left entered sat_up wet",
     "chair": "left entered sat_up wet",
     "vitals": "pulse spo2 blood_pressure temperature weight glucose",
     "gateway": "started mains_lost mains_back clock path disk adapter",
+    "area": "counted",
 }
 
 
 def test_every_designed_fact_is_there_and_nothing_else() -> None:
-    """The kinds are exactly those of the design, plus the signs of life and health of every class."""
+    """The kinds are those of the design, the rest of VKP's dispenser alerts, and every class's life and health."""
     wanted = {f"{name}.{fact}" for name, facts in DESIGNED.items() for fact in facts.split()}
-    wanted |= {f"{name}.{fact}" for name in DESIGNED for fact in GENERIC}
+    wanted |= {f"{name}.{fact}" for name in DESIGNED for fact in GENERIC if name != "area"}
     assert set(CATALOGUE.facts) == wanted
+
+
+def test_any_means_what_stands_in_homes() -> None:
+    """A rule on any device is no rule on the box, nor on what the centre counts over many boxes."""
+    assert {"gateway.heartbeat", "area.heartbeat"}.isdisjoint(CATALOGUE.expand("any.heartbeat"))
 
 
 def test_only_people_and_detectors_call_for_help() -> None:

@@ -85,7 +85,7 @@ def test_a_simulated_zigbee_home_is_understood() -> None:
 @pytest.mark.parametrize(
     ("sort", "class_"),
     [("contact", "door"), ("motion", "room"), ("smoke", "smoke"), ("water", "water"), ("button", "pendant"),
-     ("sos", "pendant"), ("climate", "room"), ("lock", "lock")],
+     ("sos", "pendant"), ("vibration", "room"), ("climate", "room"), ("lock", "lock")],
 )  # fmt: skip
 def test_the_class_follows_from_what_a_device_exposes(sort: str, class_: str) -> None:
     """A device nobody has heard of is put where it belongs by its exposes."""
