@@ -87,6 +87,9 @@ class MqttLink:
         if self.client.state == "up" and self._asleep:
             reason = f"{', '.join(sorted(self._asleep))} says that it is offline"
             return LinkHealth("degraded", counters, self._since, reason)
+        if self.client.state == "up" and (deaf := sorted(self.client.refused & self._routes.keys())):
+            reason = f"the broker does not let us hear {', '.join(deaf[:3])}, on which adopted devices speak"
+            return LinkHealth("degraded", counters, self._since, reason)
         return LinkHealth(self.client.state, counters, self._since, self.client.reason)
 
     async def _take(self, message: Message) -> None:

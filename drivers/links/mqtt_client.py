@@ -125,7 +125,7 @@ class MqttClient:
 
     url: `mqtt://user:password@host:port`, or `mqtts://` with an optional `tls` context.
     subscriptions: topic filters, asked for at QoS 1 after every connect; a refusal ends the connection.
-    optional: filters that the broker may refuse, which is counted as `not_granted`.
+    optional: filters that the broker may refuse, which is counted as `not_granted` and stands in `refused`.
     dropped: filters of earlier versions, which the broker may still keep with the session; unsubscribed from.
     on_message: called for each message; started in order of arrival, at most `in_flight` at a time. It must
     not raise for a message that is merely wrong: one that keeps raising is delivered again and again.
@@ -158,6 +158,7 @@ class MqttClient:
         self.state: LinkState = "configured"
         self.reason = ""
         self.counters: Counter[str] = Counter()
+        self.refused: frozenset[str] = frozenset()
         self._subscriptions = tuple(subscriptions)
         self._optional = tuple(optional)
         self._dropped = tuple(dropped)
@@ -257,6 +258,7 @@ class MqttClient:
         if not wanted:
             return
         granted = await client.subscribe([(topic, 1) for topic in wanted])
+        self.refused = frozenset(topic for topic, code in zip(wanted, granted, strict=False) if code != 1)
         for topic, code in zip(wanted, granted, strict=False):
             if code == 1:
                 continue

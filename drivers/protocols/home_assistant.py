@@ -2,7 +2,8 @@
 
 The registry keeps what each entity announced (drivers.protocols.home_assistant_discovery reads announcements), so
 that nobody who can publish on the broker changes what an installed device means.
-Source: Home Assistant documentation, the pages of its MQTT binary sensor, sensor, event, device trigger and lock.
+Source: Home Assistant documentation, the pages of its MQTT binary sensor, sensor, event, device trigger, lock and
+climate (HVAC), of which the temperature it measures is ours, and nothing that it may be told.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from drivers.protocols.home_assistant_template import Template, compile_template
 MAX_ENTITIES = 64
 LONGEST = 300
 
-COMPONENTS: Final = ("binary_sensor", "sensor", "lock", "event", "device_automation")
+COMPONENTS: Final = ("binary_sensor", "sensor", "lock", "climate", "event", "device_automation")
 """What we can hear; lamps, switches and the like say nothing of care."""
 
 BECAME: Final[Mapping[str, Mapping[bool, str]]] = MappingProxyType(
@@ -94,11 +95,20 @@ CLASS_OF: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "binary_sensor": _CLASS_OF_SENSOR,
         "sensor": {"temperature": "room", "humidity": "room"},
         "lock": {"": "lock"},
+        "climate": {"": "room"},
         "event": {"": "pendant", "button": "pendant"},
         "device_automation": {"": "pendant"},
     }
 )
 """Component → its `device_class` → our class; an event of another class (doorbell, motion) is no pendant."""
+
+SPEAKS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "device_automation": ("topic", "value_template"),
+        "climate": ("current_temperature_topic", "current_temperature_template"),
+    }
+)
+"""Component → the fields that name its topic and template, where they are not the usual ones."""
 
 CLASSES: Final = ("lock", "smoke", "co", "gas", "heat", "water", "door", "pendant", "room", "bed", "chair")
 """Classes a device may be adopted as; of those its entities suggest, what stands first decides."""
@@ -174,8 +184,8 @@ def _entity(one: object, place: int) -> Entity:
     if not isinstance(one, Mapping) or one.get("component") not in COMPONENTS:
         raise DecodeError(f"entity {place} names no component of {', '.join(COMPONENTS)}: {one!r:.80}")
     component = str(one["component"])
-    topic = one.get("topic" if component == "device_automation" else "state_topic")
-    template = one.get("value_template")
+    topic_field, template_field = SPEAKS.get(component, ("state_topic", "value_template"))
+    topic, template = one.get(topic_field), one.get(template_field)
     if not _is_topic(topic):
         raise DecodeError(f"entity {place} needs a topic without wildcards, not {topic!r:.80}")
     name = str(one.get("object_id") or one.get("name") or place)[:LONGEST]
@@ -218,6 +228,15 @@ def topics(settings: Mapping[str, Any]) -> tuple[str, ...]:
     except DecodeError:
         return ()
     return tuple(dict.fromkeys(spoken))
+
+
+def command_topics(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every topic on which we may tell an adopted device something."""
+    try:
+        found = [one.config.get("command_topic") for one in entities(settings) if one.component == "lock"]
+    except DecodeError:
+        return ()
+    return tuple(dict.fromkeys(str(one) for one in found if _is_topic(one)))
 
 
 def class_of(listed: Sequence[Entity]) -> str | None:

@@ -82,11 +82,14 @@ authorization {{
 """
 
 
+WILDCARDS = {"+": "*", "#": ">"}
+
+
 def subjects(topic_filters: Sequence[str]) -> list[str]:
-    """MQTT topic filters as NATS subjects: `a/+/b` → `a.*.b`, `a/#` → `a` and `a.>`. Our ids have no dots."""
+    """MQTT topic filters as NATS subjects: `a/+/b` → `a.*.b`, `a/#` → `a` and `a.>`, `a.b` → `a//b`."""
     found = []
     for one in topic_filters:
-        plain = ".".join({"+": "*", "#": ">"}.get(token, token) for token in one.split("/"))
+        plain = ".".join(WILDCARDS.get(token) or token.replace(".", "//") for token in one.split("/"))
         found += [plain.removesuffix(".>"), plain] if plain.endswith(".>") else [plain]
     return found
 

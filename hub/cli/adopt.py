@@ -25,6 +25,7 @@ from drivers.events import DecodeError, iso
 from drivers.protocols import mqtt_topics
 from drivers.protocols.home_assistant import class_of, entities
 from drivers.protocols.home_assistant_discovery import CONFIG_TOPICS, MAX_CONFIG, Announced, announced
+from hub.broker.adopted import topics_of
 from hub.cli.outcome import FAILED, OK, Refused
 from hub.clock import clock_from_environment
 from hub.settings import broker_url, identity
@@ -74,7 +75,21 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     text = yaml.safe_dump({"devices": entries}, allow_unicode=True, sort_keys=False, width=110)
     sys.stdout.write(text)
+    sys.stderr.write(_rights_wanted(entries.values()))
     return OK
+
+
+def _rights_wanted(entries: Iterable[dict[str, Any]]) -> str:
+    """What the broker's operator has to allow before the adopted devices are heard; empty for nothing."""
+    lines = topics_of(entries).rights()
+    if not lines:
+        return ""
+    listed = "\n".join(f"    {line}".rstrip() for line in lines)
+    return (
+        "\nThese devices speak on topics of their makers' choice, which the broker must allow: with trygghub run,\n"
+        "import the entries and start it again; with a Mosquitto of your own, add to its ACL file and reload it:\n"
+        f"\n{listed}\n"
+    )
 
 
 def candidates(messages: Iterable[tuple[str, bytes]]) -> tuple[list[Candidate], list[str]]:

@@ -67,6 +67,11 @@ class DataFolder:
         return self.root / "gateway" / "secrets"
 
     @property
+    def registry_copy(self) -> Path:
+        """The gateway's copy of its part of the registry."""
+        return self.root / "gateway" / "registry.json"
+
+    @property
     def broker(self) -> Path:
         """The broker's configuration and store."""
         return self.root / "broker"

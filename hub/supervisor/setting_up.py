@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from hub.broker.adopted import devices_in, topics_of, with_adopted
 from hub.broker.backend import Broker, Listener
 from hub.broker.external import ExternalBroker
 from hub.broker.logins import logins
@@ -83,7 +84,9 @@ def make_broker(settings: RunSettings, folder: DataFolder, memory: Memory) -> Br
     """The broker of our choice, with logins for everybody where it is ours."""
     if settings.broker not in OWN_BROKERS:
         return ExternalBroker(settings.broker)
-    everybody = logins(folder.secrets, [memory.gateway])
+    copy = folder.registry_copy
+    known = devices_in(copy if copy.exists() else Path(memory.registry))  # the copy changes with the registry
+    everybody = with_adopted(logins(folder.secrets, [memory.gateway]), topics_of(known))
     listener = Listener(memory.ports["broker"])
     if settings.broker == "nats":
         return NatsServer(folder.broker, listener, everybody)

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from hub.broker.adopted import Topics, with_adopted
 from hub.broker.backend import Broker, BrokerMissing, Listener
 from hub.broker.check import Logins, await_broker
 from hub.broker.logins import Login, logins
 from hub.broker.mosquitto import Mosquitto
 from hub.broker.nats import NatsServer
 
+ADOPTED = Topics(heard=("shellies/hall-1.2/motion",), told=("locks/front/set",))
+"""What devices adopted from Home Assistant speak and hear on, in the brokers of these tests."""
 DEPLOYED_RIGHTS = Path(__file__).parents[3] / "deploy" / "mosquitto" / "gateway.acl"
 
 
@@ -94,7 +97,7 @@ def free_port() -> int:
 @pytest.fixture(params=[NatsServer, Mosquitto], ids=["nats-server", "mosquitto"])
 def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     """One broker of each kind, started with the logins of gateways gw1 and gw2."""
-    everybody = logins(tmp_path / "secrets", ["gw1", "gw2"])
+    everybody = with_adopted(logins(tmp_path / "secrets", ["gw1", "gw2"]), ADOPTED)
     broker = request.param(tmp_path / "broker", Listener(free_port()), everybody)
     one = Running(broker, tmp_path / "log")
     try:

@@ -99,3 +99,20 @@ def test_the_page_of_the_command_names_it() -> None:
     """drivers/README.md leads from discovery to adoption."""
     page = Path(__file__).parents[3] / "drivers" / "README.md"
     assert "trygghub adopt" in page.read_text(encoding="utf-8")
+
+
+def test_what_the_broker_must_allow_is_said(adopt: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A device on topics of its maker's choice is adopted, and its broker's operator gets the lines to add."""
+    motion = {
+        "device": {"identifiers": ["shelly-1"]},
+        "state_topic": "shellies/1/motion",
+        "device_class": "motion",
+    }
+    assert adopt({"topic": "homeassistant/binary_sensor/m/config", "payload": motion}) == 0
+    told = capsys.readouterr()
+    assert (
+        "shellies"
+        in yaml.safe_load(told.out)["devices"]["shelly-1"]["settings"]["entities"][0]["state_topic"]
+    )
+    assert "user hearing\n    topic read shellies/1/motion\n" in told.err
+    assert "user bridges\n    topic write shellies/1/motion\n" in told.err
