@@ -25,6 +25,8 @@ RECENT = 16
 class DeviceSpec:
     """One installed unit. since: its assignment, ms UTC; silent_after: seconds; name: for sentences.
 
+    knows_taken: whether it can tell that a dose was taken; a dispenser that cannot is not asked (VKP 1.3).
+
     late_ms: how late its events may come in; None: as the home says. 0 where the gateway stamps them.
     """
 
@@ -33,6 +35,7 @@ class DeviceSpec:
     silent_after: float | None = None
     name: str = ""
     late_ms: Millis | None = None
+    knows_taken: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from rules.spans import DAY, SECOND, parse_clock, parse_span
 _CLOCK = re.compile(r"(?:\+([0-9]{1,3})\s+)?([0-9]{1,2}:[0-9]{2})(?::([0-9]{2}))?\s+(.*)")
 _START = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ T]([0-9]{1,2}:[0-9]{2}))?")
 _WORDS = ("name", "start", "tz", "late", "resident", "devices", "events", "until", "expect", "rules")
+_OF_DEVICE = frozenset({"class", "since", "silent_after", "name", "knows_taken"})
 
 
 def load_tests(text: str, book: Book, source: str = "") -> list[RuleTest]:
@@ -174,18 +175,19 @@ class _Reader:
     def _device(self, node: Node) -> DeviceSpec:
         words = {name: each.value for name, each in node.pairs.items() if isinstance(each, Text)} if isinstance(
             node, Pairs) else {}  # fmt: skip
-        if words.get("class") not in CATALOGUE.classes or set(words) - {
-            "class",
-            "since",
-            "silent_after",
-            "name",
-        }:
+        if words.get("class") not in CATALOGUE.classes or set(words) - _OF_DEVICE:
             raise Wrong(
                 "a device is written {class: dispenser, since: 2026-01-15 07:00, silent_after: 30 min}"
             )
         since = self._start(words["since"]) if "since" in words else None
         silent = parse_span(words["silent_after"]) / SECOND if "silent_after" in words else None
-        return DeviceSpec(words["class"], since, silent, words.get("name", ""))
+        return DeviceSpec(
+            words["class"],
+            since,
+            silent,
+            words.get("name", ""),
+            knows_taken=_plain(words.get("knows_taken", "yes")) is not False,
+        )
 
     def _chosen(self) -> frozenset[str]:
         assert isinstance(self.node, Pairs)

@@ -101,6 +101,7 @@ def _device(where: str, name: str, body: Mapping[str, Any]) -> DeviceSpec:
         silent_after=silent_after,
         name=str(body.get("name") or ""),
         late_ms=_span(body["late"], where) if "late" in body else None,
+        knows_taken=known is None or known.knows_taken,
     )
 
 

@@ -45,4 +45,5 @@ def _device(device: Assigned) -> DeviceSpec:
         silent_after=device.type.silent_after,
         name=device.part.name or device.id,
         late_ms=DEFAULT_LATE if device.type.own_clock else 0,
+        knows_taken=device.type.knows_taken,
     )

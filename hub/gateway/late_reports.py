@@ -23,7 +23,11 @@ TOLD: Mapping[str, Urgency] = MappingProxyType(
     {
         "dispenser.missed": "high",
         "dispenser.due": "moderate",
+        "dispenser.unconfirmed": "moderate",
+        "dispenser.out_of_medicine": "high",
         "dispenser.jammed": "high",
+        "dispenser.roll_fault": "high",
+        "dispenser.shut_down": "high",
         "dispenser.empty": "high",
         "dispenser.no_schedule": "high",
         "dispenser.wrong_person": "high",

@@ -49,8 +49,13 @@ def _spec(home: Home, residents: Sequence[Resident], devices: Sequence[Device]) 
 
 
 def _device(device: Device, known: Any) -> DeviceSpec:
-    silent_after = known.silent_after if known is not None else None
-    return DeviceSpec(device.device_class, device.since, silent_after, device.name or device.id)
+    return DeviceSpec(
+        device.device_class,
+        device.since,
+        known.silent_after if known is not None else None,
+        device.name or device.id,
+        knows_taken=known is None or known.knows_taken,
+    )
 
 
 def _type(name: str) -> Any:

@@ -16,6 +16,9 @@ MOST_OPEN = 32
 LONGEST_PATIENCE: Millis = 5 * MINUTE
 """A rule that raises sooner than this unless the call is cancelled has answered a call for help; a slower one not."""
 
+TAKEN = "dispenser.taken"
+"""What many a dispenser cannot know; only those that can are asked."""
+
 MOST_KEYS = 256
 """Keys of one home remembered; beyond it the oldest that has been told is forgotten."""
 
@@ -41,7 +44,7 @@ class Unanswered(Machine[Open]):
         for kind in self.rule.second:
             yield kind, self.answered
         for kind in self.rule.events:
-            yield kind, self.opened
+            yield kind, self.asked if TAKEN in self.rule.second else self.opened
 
     def opened(self, home: Home, event: Event) -> None:
         """An A: begins a new round, which ends the alert of the round before."""
@@ -59,6 +62,12 @@ class Unanswered(Machine[Open]):
             self.desk.answered()
         if self.keyed and len(home.slots[self.index]) > MOST_KEYS:
             self._forget(home)
+
+    def asked(self, home: Home, event: Event) -> None:
+        """An A that wants to hear "taken": of a dispenser that cannot tell it means nothing."""
+        device = home.spec.devices.get(event.device)
+        if device is None or device.knows_taken:
+            self.opened(home, event)
 
     def answered(self, home: Home, event: Event) -> None:
         """A B: answers every A before it."""

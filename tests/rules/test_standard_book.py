@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from drivers.catalogue import CATALOGUE
-from rules import load_book, standard_book_text, standard_tests_text
+from drivers.catalogue.vkp import DISPENSER_ALERTS, SILENCE
+from drivers.devices import native_dispenser
+from rules import load_book, standard_book_text, standard_tests_text, vkp
 from rules.book import Form
 from rules.rule_test_file import load_tests
 from rules.rule_tests import run_test
+from simulators.scenario.words import kind_of as simulated
 
 BOOK = load_book(standard_book_text(), "standard.yaml")
 TESTS = load_tests(standard_tests_text(), BOOK, "standard.tests.yaml")
@@ -44,25 +47,44 @@ def test_every_call_for_help_has_a_rule_that_acts_at_once() -> None:
     assert all(BOOK.rules[name].life_safety for name in ("fall", "smoke", "pendant-pressed", "nurse-call"))
 
 
-def test_every_vkp_alert_a_dispenser_can_report_has_a_rule() -> None:
-    """VKP 1.x: each code of the catalogue's dispenser facts is judged by a rule of the book."""
-    kinds = {kind for rule in BOOK.rules.values() for kind in rule.kinds}
-    coded = {
-        kind
-        for kind, s in CATALOGUE.facts.items()
-        if s.device_class == "dispenser" and s.vkp.startswith("alert-code#1")
-    }
-    assert len(coded) >= 17
-    assert coded <= kinds
-    assert "dispenser.heartbeat" in kinds
+def test_vkp_has_23_dispenser_alerts() -> None:
+    """The table walks the national list whole, and the catalogue names no code beside it."""
+    assert list(DISPENSER_ALERTS) == [f"1.{number}" for number in range(1, 24)]
+    assert list(vkp.ANSWERED) == list(DISPENSER_ALERTS)
+    coded = {spec.vkp for spec in CATALOGUE.facts.values() if spec.vkp.startswith("alert-code#1.")}
+    assert coded == {f"alert-code#{code}" for code in DISPENSER_ALERTS if code != SILENCE}
+
+
+@pytest.mark.parametrize("code", DISPENSER_ALERTS)
+def test_a_vkp_dispenser_alert_is_told(code: str) -> None:
+    """A dispenser can report it, a rule tells of it with words and action, and a rule test has seen it raise."""
+    facts, rules = vkp.facts_of(code), [BOOK.rules[name] for name in vkp.ANSWERED[code]]
+    if code == SILENCE:  # nobody reports his own silence
+        assert rules[0].form is Form.SILENCE
+        facts = ("dispenser.heartbeat",)
+    assert facts
+    assert set(facts) <= native_dispenser.DEVICE.emits
+    assert {kind.partition(".")[2] for kind in facts} <= set(simulated("dispenser").says)
+    for fact in facts:
+        assert any(fact in rule.kinds for rule in rules), fact
+    raised = {each.rule for test in TESTS for each in test.expected if each.action == "raise"}
+    assert {rule.name for rule in rules} <= raised
+
+
+def test_the_page_on_vkp_is_what_book_and_catalogue_say() -> None:
+    """VKP.md is fresh; `python -m rules.vkp` writes it."""
+    assert vkp.PAGE.read_text(encoding="utf-8") == vkp.page()
 
 
 def test_only_rules_that_ask_for_a_residents_consent_are_off_by_default() -> None:
-    """Advice on the book is nothing but the three rules a resident is signed up for."""
+    """Advice on the book is nothing but the rules a resident is signed up for."""
     assert sorted(problem.text.split(":")[0] for problem in BOOK.advice) == [
         "dose-not-confirmed",
+        "missed-critical-dose",
         "no-motion-for-long",
         "out-at-night",
+        "sat-up-in-bed",
+        "weight-high",
     ]
 
 

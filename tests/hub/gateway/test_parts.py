@@ -202,6 +202,7 @@ def test_rules_are_told_of_homes_and_silence(roll: Roll) -> None:
     assert home.devices["pendant-1"].silent_after == 7200
     assert home.devices["pendant-1"].late_ms == 0
     assert home.devices["lock-1"].late_ms == 120_000
+    assert not home.devices["pendant-1"].knows_taken
 
 
 # ---------------------------------------------------------------- registry copy
