@@ -2,7 +2,7 @@
 
     MQTT ──▶ Intake ──▶ database ──▶ Escalator ──▶ channels
                │           │  ▲
-               ▼           │  └── Judging, Supervision
+               ▼           │  └── Judging, AreaJudging, Supervision
              Acks          ▼
                          Hints, Commands, Parts ──▶ MQTT
 
@@ -29,6 +29,7 @@ from hub.book_watch import BookWatch
 from hub.centre import audit, metrics, technical
 from hub.centre.alerts import rows
 from hub.centre.always import always
+from hub.centre.areas.judging import AreaJudging
 from hub.centre.escalator import Escalator, overdue
 from hub.centre.intake.intake import Intake
 from hub.centre.judging import Judging, book_or_standard
@@ -42,6 +43,7 @@ from hub.pages import Answer, Pages, serve_always
 from hub.store.centre_tables import StoreFact
 from hub.store.engine import Store
 from hub.uplink.messages import HINT_TOPIC
+from rules import Book
 
 UPLINK = "gateways/+/up/+"
 
@@ -94,8 +96,9 @@ class Centre:
         )
         self.hints = Hints(store, self._publish)
         self.escalator = Escalator(store, clock, ways, worker=worker, changed=self.hints.changed)
-        self.judging = Judging(store, clock, book, self._alerts_changed)
-        self.book_watch = BookWatch(rules, self.judging.use, self._book_in_trouble)
+        self.judging = Judging(store, clock, book, self._gateways_judged)
+        self.areas = AreaJudging(store, clock, book, self._alerts_changed)
+        self.book_watch = BookWatch(rules, self._use_book, self._book_in_trouble)
         self.supervision = Supervision(store, clock, self._alerts_changed)
         self.acks = Acks(self._publish)
         self.intake = Intake(store, clock, self.acks.put, self._came_in)
@@ -117,6 +120,7 @@ class Centre:
             "acknowledgements": self.acks.run,
             "escalator": self.escalator.run,
             "judging": self.judging.run,
+            "areas": self.areas.run,
             "rule book": self.book_watch.run,
             "supervision": self.supervision.run,
             "commands": self.commands.run,
@@ -143,6 +147,14 @@ class Centre:
     def _came_in(self) -> None:
         self.judging.nudge()
         self._alerts_changed()
+
+    def _gateways_judged(self) -> None:
+        self.areas.nudge()
+        self._alerts_changed()
+
+    async def _use_book(self, book: Book) -> None:
+        await self.judging.use(book)
+        await self.areas.use(book)
 
     def _alerts_changed(self) -> None:
         self.escalator.nudge()

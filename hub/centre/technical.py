@@ -108,6 +108,13 @@ JUDGING = _fault(
     "A silent box may go unnoticed. Tell technical operations.",
     "critical",
 )
+AREAS = _fault(
+    "areas not judged",
+    "Utfall i et helt område kan ikke vurderes.",
+    "Outages of a whole area cannot be judged: {problem}",
+    "Hjemmene varsles hver for seg. Meld teknisk drift.",
+    "Homes are told of one by one. Tell technical operations.",
+)
 RULES = _fault(
     "rule book not read",
     "Regelboken kan ikke leses. Den medfølgende brukes.",

@@ -27,7 +27,8 @@ class Timers:
     person may take the last action back. repeats within repeat_window raise the urgency by one.
     command: life of a command. gap: a hole in a lane that old is a technical alert. silent: a gateway
     unheard for that long leaves the conditions in its homes unknown; never_heard: a new gateway may take that long
-    to be heard at all. emergency: length of emergency access.
+    to be heard at all. area: gateways that go out within that long of each other count as gone out together.
+    emergency: length of emergency access.
     """
 
     lapse_critical: int = 300
@@ -50,6 +51,7 @@ class Timers:
     gap: int = 900
     silent: int = 900
     never_heard: int = HOUR
+    area: int = 900
     emergency: int = 8 * HOUR
 
     def lapse(self, urgency: str) -> int:
@@ -87,7 +89,7 @@ PEOPLES = frozenset(
         "emergency",
     }
 )
-"""What people wait for, as against what happens in homes (`repeat_window`, `silent`, `gap`)."""
+"""What people wait for, as against what happens in homes (`repeat_window`, `silent`, `gap`, `area`)."""
 
 NAMES = frozenset(part.name for part in fields(Timers))
 LONGEST = 31 * DAY

@@ -228,7 +228,7 @@ class DeviceState(CentreTable, table=True):
 
 
 class EngineState(CentreTable, table=True):
-    """The centre's own rule engine: its snapshot and the journal entry up to which it has judged."""
+    """A rule engine of the centre: its snapshot, and the entry (`areas`: the decision) up to which it has judged."""
 
     id: str = Field(primary_key=True)
     judged: int = 0
@@ -264,6 +264,7 @@ class Alert(CentreTable, table=True):
     undo: {until, by, action, version, before, closed, opened} while the last action can be taken back.
     handled: the version in which a person or a lapse last changed the handling; grown: the version in which
     the last evidence came. An action based on an older one is stale (hub.centre.alerts.lifecycle).
+    area: the alert of an area that this one belongs to just now (hub.centre.areas).
     """
 
     __table_args__ = (
@@ -323,6 +324,7 @@ class Alert(CentreTable, table=True):
     resolved_at: int | None = maybe_millis()
     resolved_by: str | None = None
     before: int | None = None
+    area: int | None = Field(default=None, index=True)
     undo: dict[str, Any] = document()
 
 

@@ -32,7 +32,7 @@ class Judged:
 
     at: the instant of the decision, ms UTC. lag: ms from the causing event to its hearing. because: event ids.
     made: when it was made, which is later than `at` where a deadline is settled; None where its maker does not say.
-    body: the whole decision, for "why".
+    body: the whole decision, for "why". zone: whose it is where no home is; empty: the home's own.
     """
 
     action: str
@@ -41,6 +41,7 @@ class Judged:
     home: str
     at: Millis
     device: str = ""
+    zone: str = ""
     kind: str = ""
     lag: Millis = 0
     made: Millis | None = None

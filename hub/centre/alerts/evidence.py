@@ -74,6 +74,23 @@ def _loud_again(standing: Standing) -> Standing:
     return replace(standing, handling=Handling.NEW, seen_by=(), snoozed_until=None, snooze_reason="", undo={})
 
 
+def joined(standing: Standing, at: Millis, count: int, evidence: tuple[str, ...]) -> Standing:
+    """More homes in an area's alert: who would close it must have seen them, who silenced it hears it again.
+
+    It is one thing that happens, so it neither grows more urgent by it nor is told faster.
+    """
+    version = standing.version + 1
+    grown = replace(
+        standing,
+        count=max(1, count),
+        evidence=kept((*standing.evidence, *evidence)),
+        last_at=max(standing.last_at, at),
+        version=version,
+        grown=version,
+    )
+    return _loud_again(grown) if standing.handling is Handling.SEEN else grown
+
+
 def kept(evidence: tuple[str, ...]) -> tuple[str, ...]:
     """Bound the list of event ids without losing how it began."""
     unique = tuple(dict.fromkeys(evidence))
