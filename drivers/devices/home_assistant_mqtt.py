@@ -167,10 +167,24 @@ def _sensor(entity: Entity, value: str, said: Said) -> Iterator[Fact]:
     if entity.device_class == "battery":
         yield from reports.battery(said.name, number, said.unit, said.frame.heard)
     elif entity.device_class in MEASURED:
-        kind, low, high = MEASURED[entity.device_class]
-        celsius = (number - 32) / 1.8 if entity.config.get("unit_of_measurement") == "°F" else number
-        if low <= celsius <= high and said.is_news(entity, number):
-            yield Fact(kind, {"value": round(celsius, 2)})
+        fahrenheit = entity.config.get("unit_of_measurement") == "°F"
+        yield from _measured(entity, entity.device_class, (number - 32) / 1.8 if fahrenheit else number, said)
+
+
+def _climate(entity: Entity, value: str, said: Said) -> Iterator[Fact]:
+    """A thermostat: the temperature that it measures."""
+    try:
+        number = float(value)
+    except ValueError:
+        return
+    fahrenheit = entity.word("temperature_unit", "C") == "F"
+    yield from _measured(entity, "temperature", (number - 32) / 1.8 if fahrenheit else number, said)
+
+
+def _measured(entity: Entity, what: str, value: float, said: Said) -> Iterator[Fact]:
+    kind, low, high = MEASURED[what]
+    if low <= value <= high and said.is_news(entity, value):
+        yield Fact(kind, {"value": round(value, 2)})
 
 
 def _lock(entity: Entity, value: str, said: Said) -> Iterator[Fact]:
@@ -213,6 +227,7 @@ _COMPONENTS: Mapping[str, Told] = MappingProxyType(
         "binary_sensor": _binary,
         "sensor": _sensor,
         "lock": _lock,
+        "climate": _climate,
         "event": _event,
         "device_automation": _trigger,
     }

@@ -135,14 +135,16 @@ _ABBREVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "atype": "automation_type", "avty": "availability", "avty_mode": "availability_mode",
         "avty_t": "availability_topic", "avty_tpl": "availability_template", "cmd_t": "command_topic",
-        "cmd_tpl": "command_template", "cmps": "components", "cod_form": "code_format", "dev": "device",
+        "cmd_tpl": "command_template", "cmps": "components", "cod_form": "code_format",
+        "curr_temp_t": "current_temperature_topic", "curr_temp_tpl": "current_temperature_template", "dev": "device",
         "dev_cla": "device_class", "evt_typ": "event_types", "o": "origin", "obj_id": "object_id",
         "off_dly": "off_delay", "p": "platform",
         "pl": "payload", "pl_avail": "payload_available", "pl_lock": "payload_lock",
         "pl_not_avail": "payload_not_available", "pl_off": "payload_off", "pl_on": "payload_on",
         "pl_unlk": "payload_unlock", "stat_jam": "state_jammed", "stat_locked": "state_locked",
         "stat_locking": "state_locking", "stat_t": "state_topic", "stat_unlocked": "state_unlocked",
-        "stat_unlocking": "state_unlocking", "stype": "subtype", "t": "topic", "uniq_id": "unique_id",
+        "stat_unlocking": "state_unlocking", "stype": "subtype", "t": "topic",
+        "temp_unit": "temperature_unit", "uniq_id": "unique_id",
         "unit_of_meas": "unit_of_measurement", "val_tpl": "value_template",
     }
 )  # fmt: skip
@@ -154,8 +156,9 @@ _OF_DEVICE: Final[Mapping[str, str]] = MappingProxyType(
 
 _KEPT: Final = frozenset(
     "availability availability_mode availability_template availability_topic code_format command_template"  # noqa: SIM905
-    " command_topic device_class event_types name object_id off_delay payload payload_available payload_lock"
+    " command_topic current_temperature_template current_temperature_topic device_class"
+    " event_types name object_id off_delay payload payload_available payload_lock"
     " payload_not_available payload_off payload_on payload_unlock state_jammed state_locked state_locking state_topic"
-    " state_unlocked state_unlocking subtype topic type unit_of_measurement value_template".split()
+    " state_unlocked state_unlocking subtype temperature_unit topic type unit_of_measurement value_template".split()
 )
 """Fields that a registry entry keeps."""

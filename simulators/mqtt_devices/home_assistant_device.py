@@ -1,8 +1,9 @@
 """A device that announces itself by Home Assistant's MQTT discovery, as firmwares and bridges do.
 
 Source: Home Assistant documentation, "MQTT: discovery" (abbreviations, `~`, one message an entity or one for the
-whole device) and the pages of its MQTT binary sensor, sensor, lock and event. State is one JSON document on `~/state`,
-kept by the broker; what happens once goes out on `~/event` and is not kept; `~/status` carries the last will.
+whole device) and the pages of its MQTT binary sensor, sensor, lock, climate and event. State is one JSON document on
+`~/state`, kept by the broker; what happens once goes out on `~/event` and is not kept; `~/status` carries the last
+will.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ SORTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "climate": {
         "temperature": {"p": "sensor", "dev_cla": "temperature", "unit_of_meas": "°C"},
         "humidity": {"p": "sensor", "dev_cla": "humidity", "unit_of_meas": "%"},
+    },
+    "thermostat": {
+        "valve": {"p": "climate", "modes": ["heat", "off"], "temp_unit": "C", "temp_cmd_t": "~/set"}
     },
     "button": {"button": {"p": "event", "dev_cla": "button", "evt_typ": ["press", "double", "hold"]}},
     "lock": {"bolt": {"p": "lock", "cmd_t": "~/set"}},
@@ -113,9 +117,17 @@ class AnnouncedDevice:
         yield self.report(bolt="JAMMED" if self.jam else MOVED[word])
 
     def _entity(self, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
-        where = {"stat_t": "~/event"} if one["p"] == "event" else {
-            "stat_t": "~/state", "val_tpl": f"{{{{ value_json.{name} }}}}"}  # fmt: skip
-        return {**one, **where, "name": name, "uniq_id": f"{self.name}_{name}"}
+        return {**one, **_where(one["p"], name), "name": name, "uniq_id": f"{self.name}_{name}"}
 
     def _kept(self, topic: str, body: Mapping[str, Any]) -> Said:
         return Said(topic, json.dumps(body).encode(), retain=True)
+
+
+def _where(platform: str, name: str) -> dict[str, str]:
+    """Where an entity speaks, and where in that its value stands."""
+    value = f"{{{{ value_json.{name} }}}}"
+    if platform == "event":
+        return {"stat_t": "~/event"}
+    if platform == "climate":
+        return {"curr_temp_t": "~/state", "curr_temp_tpl": value}
+    return {"stat_t": "~/state", "val_tpl": value}

@@ -29,7 +29,7 @@ ZIGBEE_SORT: Mapping[str, str] = {
 }  # fmt: skip
 ANNOUNCED_SORT: Mapping[str, str] = {
     "door": "contact", "motion": "motion", "smoke": "smoke", "water": "water", "bed": "mat",
-    "safety_pendant": "button",
+    "safety_pendant": "button", "lock": "lock", "climate": "climate",
 }  # fmt: skip
 """Type in a scenario → sort of stand-in."""
 
@@ -260,23 +260,31 @@ class AnnouncedStand:
             yield self.unit.report(motion=False)
             yield self.unit.report(motion=True)
         else:
-            yield self.unit.report(**_ANNOUNCED.get((self.unit.sort, word), {}), **_level(beat))
+            told = _ANNOUNCED.get((self.unit.sort, word), lambda _: {})(beat.data.get("value"))
+            self.unit.jam = word == "jammed" or (self.unit.jam and word not in ("locked", "unlocked"))
+            yield self.unit.report(**told, **_level(beat))
 
     def hear(self, topic: str, payload: bytes) -> Iterator[Said]:
         """It obeys."""
         yield from self.unit.hear(topic, payload)
 
 
-_ANNOUNCED: Mapping[tuple[str, str], dict[str, Any]] = {
-    ("contact", "opened"): {"contact": "open"},
-    ("contact", "closed"): {"contact": "closed"},
-    ("smoke", "detected"): {"smoke": "ON"},
-    ("smoke", "cleared"): {"smoke": "OFF"},
-    ("water", "detected"): {"leak": "ON"},
-    ("water", "cleared"): {"leak": "OFF"},
-    ("mat", "entered"): {"mat": "ON"},
-    ("mat", "left"): {"mat": "OFF"},
+_ANNOUNCED: Mapping[tuple[str, str], Callable[[Any], dict[str, Any]]] = {
+    ("contact", "opened"): lambda _: {"contact": "open"},
+    ("contact", "closed"): lambda _: {"contact": "closed"},
+    ("smoke", "detected"): lambda _: {"smoke": "ON"},
+    ("smoke", "cleared"): lambda _: {"smoke": "OFF"},
+    ("water", "detected"): lambda _: {"leak": "ON"},
+    ("water", "cleared"): lambda _: {"leak": "OFF"},
+    ("mat", "entered"): lambda _: {"mat": "ON"},
+    ("mat", "left"): lambda _: {"mat": "OFF"},
+    ("lock", "locked"): lambda _: {"bolt": "LOCKED"},
+    ("lock", "unlocked"): lambda _: {"bolt": "UNLOCKED"},
+    ("lock", "jammed"): lambda _: {"bolt": "JAMMED"},
+    ("climate", "temperature"): lambda value: {"temperature": value},
+    ("climate", "humidity"): lambda value: {"humidity": value},
 }
+"""Sort and word → what of the state changes."""
 
 
 # ---------------------------------------------------------------- a home

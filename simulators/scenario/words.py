@@ -342,6 +342,8 @@ MAKERS: Mapping[str, Family] = {
             "smoke": ("detected", "cleared", "tamper", *_ANNOUNCED),
             "water": ("detected", "cleared", *_ANNOUNCED),
             "bed": ("left", "entered", *_ANNOUNCED),
+            "lock": ("locked", "unlocked", "jammed", *_ANNOUNCED),
+            "climate": ("temperature", "humidity", *_ANNOUNCED),
             "safety_pendant": ("pressed", *_ANNOUNCED),
         },
     ),

@@ -27,13 +27,14 @@ NATIVE, ZIGBEE, NUKI, LORA, ANNOUNCED = "native", "zigbee", "nuki", "lorawan", "
 
 MIX: Mapping[str, tuple[float, Mapping[str, float]]] = {
     "dispenser": (0.6, {NATIVE: 1}),
-    "lock": (0.5, {NATIVE: 5, ZIGBEE: 2.5, NUKI: 2.5}),
+    "lock": (0.5, {NATIVE: 5, ZIGBEE: 2, NUKI: 2, ANNOUNCED: 1}),
     "door": (0.7, {NATIVE: 4, ZIGBEE: 4.5, ANNOUNCED: 1.5}),
     "motion": (0.95, {NATIVE: 4.5, ZIGBEE: 4.5, ANNOUNCED: 1}),
     "safety_pendant": (0.9, {NATIVE: 4.5, LORA: 2.5, ZIGBEE: 2, ANNOUNCED: 1}),
     "smoke": (0.8, {NATIVE: 3, ZIGBEE: 6, ANNOUNCED: 1}),
     "bed": (0.2, {NATIVE: 7, ANNOUNCED: 3}),
     "water": (0.15, {NATIVE: 3, ZIGBEE: 7}),
+    "climate": (0.15, {NATIVE: 5, ANNOUNCED: 5}),
 }
 """Type → share of homes that have one, and the makers' families by weight."""
 

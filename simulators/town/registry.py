@@ -29,6 +29,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "smoke": ("Røykvarsler", "stue"),
     "bed": ("Sengesensor", "soverom"),
     "water": ("Vannvarsler", "bad"),
+    "climate": ("Klimasensor", "stue"),
     "nurse_call": ("Anropsanlegg", ""),
     "oximeter": ("Pulsoksymeter", ""),
 }
@@ -191,7 +192,7 @@ def _entities(device: Device) -> Iterator[Entry]:
     base = f"homeassistant/sim/{device.id}"
     for name, one in {**SORTS[ANNOUNCED_SORT[device.type]], "battery": BATTERY}.items():
         is_event = one["p"] == "event"
-        told = {WRITTEN_OUT[key]: value for key, value in one.items() if key != "p"}
+        told = {WRITTEN_OUT[key]: _with_base(value, base) for key, value in one.items() if key != "p"}
         yield {
             "component": one["p"],
             "object_id": name,
@@ -200,3 +201,7 @@ def _entities(device: Device) -> Iterator[Entry]:
             **({} if is_event else {"value_template": f"{{{{ value_json.{name} }}}}"}),
             "availability_topic": f"{base}/status",
         }
+
+
+def _with_base(value: Any, base: str) -> Any:
+    return base + value[1:] if isinstance(value, str) and value.startswith("~") else value

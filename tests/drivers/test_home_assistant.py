@@ -179,6 +179,16 @@ def test_a_simulated_home_is_understood() -> None:
     ]
 
 
+def test_a_thermostat_tells_the_temperature_it_measures() -> None:
+    """Of a climate entity that is all we hear; what it may be told is nobody's business here."""
+    valve = AnnouncedDevice("thermostat", "bedroom")
+    home = Home(valve)
+    assert home.hear(valve.report(valve=14.5)) == ["room.temperature", "room.battery"]
+    assert home.hear(valve.report(valve=14.5)) == []
+    with pytest.raises(ValueError, match="no lock"):
+        DEVICE.encode(Command("c-1", "unlock", {}, NOW), home.unit)
+
+
 def test_one_entity_that_cannot_be_read_keeps_nothing_back() -> None:
     """The door is open although the battery's neighbour talks rubbish; the rubbish is a fault, told once."""
     smoke = AnnouncedDevice("smoke", "hall")
