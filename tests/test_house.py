@@ -128,7 +128,7 @@ def test_what_is_imported_at_once_is_declared() -> None:
     assert not undeclared, "\n".join(undeclared)
 
 
-WITH_OSDP = {"osdp_bus", "osdp_reader"}
+WITH_OSDP = {"osdp_bus"}
 
 
 def _imported(path: Path) -> set[str]:

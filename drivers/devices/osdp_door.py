@@ -26,6 +26,7 @@ from drivers.protocols.osdp import (
     Keys,
     Local,
     Outputs,
+    Readers,
     read_packet,
     read_reply,
 )
@@ -68,7 +69,24 @@ def _reply(code: int, data: bytes, unit: Unit) -> Read:
         return _local(reply, unit)
     if isinstance(reply, Inputs):
         return _contact(reply, unit)
+    if isinstance(reply, Readers):
+        return _readers(reply, unit)
     return _strike(reply, unit) if isinstance(reply, Outputs) else []
+
+
+def _readers(reply: Readers, unit: Unit) -> Read:
+    """The reader outside the door, apart from the casing of the board behind it."""
+    before, now = unit.memory.get("readers", ""), next((one for one in reply.states if one), "")
+    unit.memory["readers"] = now
+    if now == before:
+        return [Fact("lock.heartbeat")]
+    if now == "tamper":
+        return [Fact("lock.tamper")]
+    return [
+        Fact("lock.fault", {"code": "reader not connected"})
+        if now
+        else Fact("lock.recovered", {"code": "reader"})
+    ]
 
 
 def _local(reply: Local, unit: Unit) -> Read:
@@ -90,17 +108,34 @@ def _contact(reply: Inputs, unit: Unit) -> Read:
     state = "opened" if opened else "closed"
     same = unit.memory.get("door") == state
     unit.memory["door"] = state
-    return [Fact("lock.heartbeat") if same else Fact(f"door.{state}")]
+    if same:
+        return [Fact("lock.heartbeat")]
+    locked = _rests(unit, "closed") if not opened and unit.memory.get("strike") == "unknown" else []
+    return [Fact(f"door.{state}"), *locked]
 
 
 def _strike(reply: Outputs, unit: Unit) -> Read:
     number = _number(unit.settings.get("output", 0))
     if number >= len(reply.active):
         return []
-    state = "unlocked" if reply.active[number] else "locked"
+    if not reply.active[number]:
+        return _rests(unit, "strike") or [Fact("lock.heartbeat")]
+    same = unit.memory.get("strike") == "unlocked"
+    unit.memory["strike"] = "unlocked"
+    return [Fact("lock.heartbeat") if same else Fact("lock.unlocked", {"how": "strike"})]
+
+
+def _rests(unit: Unit, how: str) -> Read:
+    """The strike is back. Without a bolt sensor, that and a closed door is as sure as it gets."""
+    closed = unit.memory.get("door") == "closed"
+    state = "locked" if closed else "unknown"
     same = unit.memory.get("strike") == state
     unit.memory["strike"] = state
-    return [Fact("lock.heartbeat") if same else Fact(f"lock.{state}", {"how": "strike"})]
+    if same:
+        return []
+    if closed:
+        return [Fact("lock.locked", {"how": how})]
+    return [Fact("lock.unknown", {"reason": "the strike is at rest and the door is not known to be closed"})]
 
 
 def _completed(payload: bytes, unit: Unit) -> Read:
@@ -121,13 +156,7 @@ def _over(payload: bytes, unit: Unit) -> Read:
     osdp.read_unlock(payload)
     if unit.memory.get("strike") != "unlocked":
         return []
-    if unit.memory.get("door") == "closed":
-        unit.memory["strike"] = "locked"
-        return [Fact("lock.locked", {"how": "time over"})]
-    unit.memory["strike"] = "unknown"
-    return [
-        Fact("lock.unknown", {"reason": "the strike's time is over and the door is not known to be closed"})
-    ]
+    return _rests(unit, "time over")
 
 
 _ENDS: Final[dict[str, Callable[[bytes, Unit], Read]]] = {COMPLETED: _completed, FAILED: _failed, OVER: _over}

@@ -67,6 +67,7 @@ class OsdpLink:
         self._offline_since: dict[int, float] = {}
         self._toggle_at: dict[int, tuple[float, float]] = {}
         self._life: dict[int, Millis] = {}
+        self._said: dict[tuple[int, int], tuple[bytes, Millis]] = {}
         self._sending: dict[int, asyncio.Future[bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._hear: Hear | None = None
@@ -88,6 +89,10 @@ class OsdpLink:
         unit = self._unit(address)
         if self._bus is None or unit not in self._snapshot.online:
             raise LinkDown(f"{self.name}: reader {unit} is offline")
+        if unit not in self._snapshot.secure:
+            raise LinkDown(
+                f"{self.name}: reader {unit} has no Secure Channel, and no door is opened in clear"
+            )
         if unit in self._sending:
             raise LinkDown(f"{self.name}: reader {unit} is busy with another command")
         try:
@@ -175,17 +180,37 @@ class OsdpLink:
 
     def _replied(self, address: int, reply: bytes) -> None:
         count(self._counters, "replies")
-        self._record(address, reply, REPLY)
+        if reply[0] not in osdp.STATUSES or self._is_news(address, reply):
+            self._record(address, reply, REPLY)
+
+    def _is_news(self, address: int, reply: bytes) -> bool:
+        """A status that was asked for and is as before goes up as a sign of life now and then, not every time."""
+        before, at = self._said.get((address, reply[0]), (b"", 0))
+        now = self._now()
+        if before == reply and 0 <= now - at < LIFE_EVERY:
+            return False
+        self._said[address, reply[0]] = (reply, now)
+        return True
+
+    def _forget_said(self, address: int) -> None:
+        """Whatever it says next is news again."""
+        for code in osdp.STATUSES:
+            self._said.pop((address, code), None)
 
     def _ended(self, address: int, command: bytes, done: bool) -> None:
         count(self._counters, "unlocks" if done else "failed_unlocks")
+        self._forget_said(address)
         self._record(address, command, COMPLETED if done else FAILED)
         waiting = self._sending.get(address)
         if waiting is not None and not waiting.done():
             waiting.set_result(done)
         if done:
             _, seconds = osdp.read_unlock(command)
-            asyncio.get_running_loop().call_later(seconds, self._record, address, command, OVER)
+            asyncio.get_running_loop().call_later(seconds, self._over, address, command)
+
+    def _over(self, address: int, command: bytes) -> None:
+        self._forget_said(address)
+        self._record(address, command, OVER)
 
     def _changed(self, snapshot: Snapshot) -> None:
         """Say who came and who went; a reader that never was online has not gone."""
@@ -207,6 +232,7 @@ class OsdpLink:
         if before == online or (before is None and online is False):
             return
         self._told[address] = online
+        self._forget_said(address)
         if before is not None:
             self._record(address, b"online" if online else b"offline", STATUS)
 
@@ -260,6 +286,8 @@ class OsdpLink:
         except Exception:
             log.exception("a frame of %s could not be handed over", frame.address)
             accepted = False
+        if not accepted and frame.payload:
+            self._said.pop((self._unit(frame.address), frame.payload[0]), None)  # it must be said again
         count(self._counters, "frames" if accepted else "not_recorded")
 
     def _unit(self, address: str) -> int:
@@ -287,11 +315,16 @@ def reader_of(address: str, settings: Mapping[str, Any], key: bytes | None) -> R
     install = bool(settings.get("install", False))
     if key is not None and len(key) != 16:
         raise ValueError(f"a Secure Channel key has 16 bytes, this one has {len(key)}")
-    if key is None and not install:
+    if key is None:
         raise ValueError(
-            f"the reader {address} needs its Secure Channel key, or install: true while it is set up"
+            f"the reader {address} needs its Secure Channel key; with install: true a new reader is given it"
         )
-    return Reader(int(unit), None if install and key is None else key, install)
+    every = settings.get("status_every", 5)
+    if isinstance(every, bool) or not isinstance(every, int | float) or not 1 <= every <= 600:
+        raise ValueError(
+            f"the OSDP setting status_every is a number from 1 to 600 seconds, not {every!r:.40}"
+        )
+    return Reader(int(unit), key, install, float(every))
 
 
 def _quietly(post: Callable[..., object], *args: Any) -> None:

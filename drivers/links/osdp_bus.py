@@ -16,9 +16,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from osdp import Channel, Command, ControlPanel, Event, LibFlag, LogLevel, PDInfo, StatusReportType
+from osdp import (
+    Capability,
+    Channel,
+    Command,
+    ControlPanel,
+    Event,
+    LibFlag,
+    LogLevel,
+    PDInfo,
+    StatusReportType,
+)
 
 from drivers.protocols import osdp
+from drivers.protocols.osdp_asking import Asking
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +42,28 @@ REPORTS: Final = {StatusReportType.Local: osdp.LSTATR, StatusReportType.Input: o
                   StatusReportType.Output: osdp.OSTATR, StatusReportType.Remote: osdp.RSTATR}  # fmt: skip
 
 
+NEEDS: Final = {
+    StatusReportType.Local: None,
+    StatusReportType.Input: Capability.ContactStatusMonitoring,
+    StatusReportType.Output: Capability.OutputControl,
+    StatusReportType.Remote: Capability.Readers,
+}
+"""What a device must have for a status to be asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One device on the line. key: its Secure Channel key. install: accept the default key, for installing only."""
+    """One device on the line. key: its Secure Channel key.
+
+    install: a device that still has everybody's key (SCBK-D) is spoken to with that, given this key and then spoken
+    to with this one; for installing only.
+    ask_every: seconds between two questions about its contacts, outputs, casing and power.
+    """
 
     address: int
-    key: bytes | None
+    key: bytes
     install: bool = False
+    ask_every: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +129,7 @@ class Bus:
         self._enable_at: dict[int, float] = {}
         self._panel: Any = None
         self._snapshot = Snapshot()
+        self._asking = {one.address: Asking(tuple(NEEDS), one.ask_every) for one in readers}
 
     def feed(self, data: bytes) -> None:
         """Bytes came from the port."""
@@ -138,6 +165,7 @@ class Bus:
         self._enable()
         self._panel.ctx.refresh()
         self._look()
+        self._ask_for_status()
 
     def close(self) -> None:
         """Let go of libosdp's memory."""
@@ -167,6 +195,27 @@ class Bus:
             self._snapshot = snapshot
             self._changed(snapshot)
 
+    def _ask_for_status(self) -> None:
+        """A device tells by itself what changed, if it wants to; a forced door must not depend on that."""
+        now = time.monotonic()
+        for one in self._readers:
+            asking = self._asking[one.address]
+            ready = self._snapshot.secure
+            if one.address not in ready:
+                asking.begin_anew()
+            elif (status := asking.next(now)) is not None and self._can(one.address, status):
+                report = {"command": Command.Status, "type": status, "report": b""}
+                if not self._panel.submit_command(one.address, report):
+                    asking.ended(now, done=False)
+
+    def _can(self, address: int, status: int) -> bool:
+        """Whether it has what is asked about; a question it refuses would cost it two seconds on the line."""
+        needs = NEEDS[status]
+        able = needs is None or self._panel.check_capability(address, needs)[1] > 0
+        if not able:
+            self._asking[address].leave_out(status)
+        return able
+
     def _event(self, number: int, event: Mapping[str, Any]) -> int:
         try:
             reply = reply_of(event)
@@ -178,6 +227,8 @@ class Bus:
         return 0
 
     def _completed(self, address: int, command: Mapping[str, Any], status: int) -> None:
+        if command.get("command") == Command.Status:
+            self._asking[address].ended(time.monotonic(), done=status == 0)
         if command.get("command") != Command.Output:
             return
         payload = osdp.write_unlock(command["output_no"], command["timer_count"] / 10)
@@ -204,9 +255,7 @@ def _card(length: int, data: bytes) -> bytes:
 
 
 def _flags(reader: Reader) -> list[int]:
-    if reader.install:
-        return [LibFlag.InstallMode]
-    return [LibFlag.EnforceSecure] if reader.key else []
+    return [LibFlag.InstallMode if reader.install else LibFlag.EnforceSecure]
 
 
 def _named(mask: int, addresses: list[int]) -> frozenset[int]:

@@ -23,6 +23,8 @@ OUT: Final = 0x68
 LSTATR, ISTATR, OSTATR, RSTATR = 0x48, 0x49, 0x4A, 0x4B
 RAW, FMT, KEYPAD = 0x50, 0x51, 0x53
 NAK: Final = 0x41
+STATUSES: Final = frozenset({LSTATR, ISTATR, OSTATR, RSTATR})
+"""Replies that say how things are; cards and keys say what happened."""
 
 COMPLETED, FAILED, OVER, STATUS, REPLY = "completed", "failed", "over", "status", "reply"
 """Channels: a command carried out or not, a strike's time over, on- or offline, a reply in clear."""
@@ -82,13 +84,20 @@ class Outputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Readers:
+    """What is wrong with each attached reader: empty, `not connected` or `tamper`."""
+
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """A reply that says nothing about doors."""
 
     code: int
 
 
-Reply: TypeAlias = Card | Keys | Local | Inputs | Outputs | Other
+Reply: TypeAlias = Card | Keys | Local | Inputs | Outputs | Readers | Other
 
 
 def crc16(data: bytes) -> int:
@@ -173,7 +182,19 @@ def read_reply(code: int, data: bytes) -> Reply:
         _sized(data, 1, "an input or output status")
         active = tuple(_flag(byte) for byte in data)
         return Inputs(active) if code == ISTATR else Outputs(active)
+    if code == RSTATR:
+        _sized(data, 1, "a reader status")
+        return Readers(tuple(_reader_state(byte) for byte in data))
     return Other(code)
+
+
+READER_STATES: Final = {0: "", 1: "not connected", 2: "tamper"}
+
+
+def _reader_state(byte: int) -> str:
+    if byte not in READER_STATES:
+        raise DecodeError(f"a reader status is 0, 1 or 2, not {byte:02X}")
+    return READER_STATES[byte]
 
 
 def _flag(byte: int) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from simulators.play.keys import key_of
+from simulators.play.osdp_unit import ReaderUnit
 from simulators.play.serial_units import LineUnit, NurseCallUnit
 from simulators.scenario.faults import amount
 from simulators.scenario.model import Beat, Device
@@ -141,8 +142,6 @@ class ModemUnit(LineUnit):
 
 
 def _reader(devices: Sequence[Device], path: Path, world: World, secrets: Path) -> LineUnit:
-    from simulators.play.osdp_unit import ReaderUnit  # noqa: PLC0415  libosdp only where there is a reader
-
     return ReaderUnit(devices[0], path, world, key_of(devices[0], secrets))
 
 

@@ -1,95 +1,47 @@
-"""A door reader with strike and contact on OSDP, by libosdp's device role (the standard's other half).
-
-The default time libosdp keeps is the machine's; a reader answers within some 20 ms.
-"""
+"""A door reader with strike and contact on OSDP at a port; the protocol is in simulators.serial.osdp_device."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from dataclasses import dataclass, field
+import time
 from pathlib import Path
-from typing import Any
-
-from osdp import (
-    Capability,
-    CardFormat,
-    Channel,
-    Event,
-    LibFlag,
-    LogLevel,
-    PDCapabilities,
-    PDInfo,
-    PeripheralDevice,
-    StatusReportType,
-)
 
 from simulators.serial.cable import Cable
+from simulators.serial.osdp_device import ISTATR, KEYPAD, LSTATR, OSTATR, RAW, DeviceFaults, OsdpDevice, Told
 from simulators.serial.ports import Port
 
-REFRESH = 0.02
-CAPABILITIES = [
-    (Capability.ContactStatusMonitoring, 1, 2),
-    (Capability.OutputControl, 1, 2),
-    (Capability.CardDataFormat, 1, 1),
-    (Capability.CommunicationSecurity, 1, 1),
-    (Capability.Readers, 1, 1),
-]
+HUSH = 0.1
+"""Seconds of silence after which half a packet is noise."""
 
 
-class _Wire(Channel):  # type: ignore[misc]  # libosdp is untyped
-    def __init__(self, send: Any) -> None:
-        super().__init__()
-        self.held = bytearray()
-        self._send = send
-
-    def read(self, max_bytes: int) -> bytes:
-        taken = bytes(self.held[:max_bytes])
-        del self.held[:max_bytes]
-        return taken
-
-    def write(self, buf: bytes) -> int:
-        self._send(bytes(buf))
-        return len(buf)
-
-    def flush(self) -> None:
-        self.held.clear()
-
-
-@dataclass(slots=True)
 class OsdpReader:
-    """One reader at a port. key: 16 bytes, the Secure Channel key. unlocks: seconds of each opening it was told."""
+    """One reader at a port. key: 16 bytes, the Secure Channel key; without, it takes the key for installing."""
 
-    address: int
-    key: bytes | None = None
-    cable: Cable = field(default_factory=Cable)
-    unlocks: list[float] = field(default_factory=list)
-    controls: list[int] = field(default_factory=list)
-    _port: Port | None = None
-    _device: Any = None
-    _wire: Any = None
-    _task: asyncio.Task[None] | None = None
+    def __init__(self, address: int, key: bytes | None = None, *, cable: Cable | None = None) -> None:
+        self.device = OsdpDevice(address, key, time.monotonic)
+        self.cable = cable or Cable()
+        self._port: Port | None = None
+        self._heard_at = 0.0
+
+    @property
+    def faults(self) -> DeviceFaults:
+        """What is wrong with it."""
+        return self.device.faults
+
+    @property
+    def told(self) -> Told:
+        """What the controller told it."""
+        return self.device.told
 
     async def start(self, path: Path) -> None:
         """Plug in under this name and answer."""
         self._port = Port(path, self._hear, cable=self.cable)
         self._port.plug()
-        self._wire = _Wire(self._port.write)
-        flags = [LibFlag.EnforceSecure] if self.key else []
-        info = PDInfo(self.address, self._wire, scbk=self.key, flags=flags)
-        self._device = PeripheralDevice(
-            info, PDCapabilities(CAPABILITIES), log_level=LogLevel.Emergency, command_handler=self._told
-        )
-        self._device.lock = threading.Lock()
-        self._task = asyncio.get_running_loop().create_task(self._refresh())
 
     async def stop(self) -> None:
         """Unplug for good."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
         await self.unplug()
-        self._device = self._port = None
+        self._port = None
 
     async def unplug(self) -> None:
         """Pull it out."""
@@ -97,46 +49,47 @@ class OsdpReader:
             self._port.unplug()
 
     async def replug(self) -> None:
-        """Plug it in again under the same name."""
+        """Plug it in again under the same name; it starts anew."""
+        self.device.restart()
         if self._port is not None:
             self._port.plug()
 
-    def card(self, number: bytes, bits: int) -> bool:
+    def card(self, number: bytes, bits: int) -> None:
         """Somebody holds a card to it."""
-        return self._say(
-            {"event": Event.CardRead, "reader_no": 0, "direction": 0, "format": CardFormat.Wiegand,
-             "length": bits, "data": number}
-        )  # fmt: skip
+        self.device.tell(RAW, b"\x00\x01" + bits.to_bytes(2, "little") + number)
 
-    def keys(self, digits: bytes) -> bool:
+    def keys(self, digits: bytes) -> None:
         """Somebody types."""
-        return self._say({"event": Event.KeyPress, "reader_no": 0, "data": digits})
+        self.device.tell(KEYPAD, bytes([0, len(digits)]) + digits)
 
-    def door(self, *, opened: bool) -> bool:
+    def door(self, *, opened: bool) -> None:
         """The contact at input 0."""
-        report = bytes([1 if opened else 0, 0])
-        return self._say({"event": Event.Status, "type": StatusReportType.Input, "report": report})
+        self.device.inputs[0] = int(opened)
+        self.device.tell(ISTATR, bytes(self.device.inputs))
 
-    def tamper(self, *, on: bool = True) -> bool:
+    def tamper(self, *, on: bool = True) -> None:
         """Its casing."""
-        return self._say(
-            {"event": Event.Status, "type": StatusReportType.Local, "report": bytes([int(on), 0])}
-        )
+        self.device.tampered = on
+        self._tell_local()
 
-    def _say(self, event: dict[str, Any]) -> bool:
-        return bool(self._device.submit_event(event))
+    def power(self, *, lost: bool) -> None:
+        """Its supply."""
+        self.device.power_lost = lost
+        self._tell_local()
 
-    def _told(self, command: dict[str, Any]) -> tuple[int, None]:
-        if "control_code" in command:
-            self.controls.append(command["control_code"])
-            self.unlocks.append(command["timer_count"] / 10)
-        return 0, None
+    def _tell_local(self) -> None:
+        self.device.tell(LSTATR, bytes([self.device.tampered, self.device.power_lost]))
+
+    def strike(self, *, on_for: float) -> None:
+        """Somebody inside presses the exit button: the strike opens by itself."""
+        self.device.open_by_itself(on_for)
+        self.device.tell(OSTATR, bytes(self.device.outputs))
 
     def _hear(self, data: bytes) -> None:
-        if self._wire is not None:
-            self._wire.held += data
-
-    async def _refresh(self) -> None:
-        while True:
-            self._device.ctx.refresh()
-            await asyncio.sleep(REFRESH)
+        now = asyncio.get_running_loop().time()
+        if now - self._heard_at > HUSH:
+            self.device.hush()
+        self._heard_at = now
+        answer = self.device.hear(data)
+        if answer and self._port is not None:
+            self._port.write(answer)
