@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from drivers.catalogue import CATALOGUE
+from drivers.catalogue import CATALOGUE, FactSpec
 from drivers.events import Event, Millis
 from rules.decision import Decision
 from rules.local_time import shown
-from rules.reasons import say_reason
+from rules.reasons import say_params, say_reason, say_value
 from rules.spans import Language, say_span
 
 _ACTION = {
@@ -57,7 +57,7 @@ def explain(
         else f"The rule '{decision.rule}'{version} {word} {when}, for {decision.key}."
     )
     if decision.params:
-        numbers = ", ".join(f"{name} {value}" for name, value in decision.params.items())
+        numbers = say_params(decision.params, language)
         lines.append(f"{'Verdiene den bygger på' if nb else 'It rests on'}: {numbers}.")
     if decision.lag > 0:
         lag = say_span(decision.lag, language)
@@ -80,6 +80,20 @@ def _evidence(event_id: str, event: Event | None, tz: ZoneInfo, language: Langua
         return f"  {event_id}"
     spec = CATALOGUE.facts.get(event.kind)
     words = spec.words[language] if spec else event.kind
-    data = ", ".join(f"{name} {value}" for name, value in event.data.items())
+    values = ((name, _said(spec, name, value, tz, language)) for name, value in event.data.items())
+    data = ", ".join(text if name == "value" else f"{name} {text}" for name, text in values)
     said = f"{words} ({data})" if data else words
     return f"  {say_instant(event.at, tz, language)}  {event.device}: {said}  [{event_id}]"
+
+
+def _said(spec: FactSpec | None, name: str, value: object, tz: ZoneInfo, language: Language) -> str:
+    """One value of an event's data: a time on the resident's clock, a number with its unit, a text as it came."""
+    field = spec.field(name) if spec else None
+    if field is not None and field.type == "time" and isinstance(value, int):
+        return say_instant(value, tz, language)
+    if isinstance(value, bool):
+        return say_value("yes" if value else "no", language)
+    if isinstance(value, int | float):
+        unit = field.unit if field is not None else ""
+        return f"{say_value(value, language)} {unit}".rstrip()
+    return str(value)

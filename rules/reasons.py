@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from rules.spans import Language
+from rules.problems import Wrong
+from rules.spans import Language, parse_span, say_span
 
 BY_NEW_RULE = "by new rule"
 REMOVED = "the rule was removed"
@@ -23,12 +24,30 @@ _SAID: Mapping[str, str] = {
     "the device was taken away": "enheten ble tatt bort",
     "no rule answered it": "ingen regel svarte på det",
     "at the same instant": "i samme øyeblikk",
+    "came in too late to be judged by the rules": "kom inn for sent til at reglene kunne vurdere det",
+    "a call for help, and the rules broke on it": "et rop om hjelp som reglene feilet på",
+    "it can be read": "den kan leses",
+    "they are judged again": "de vurderes igjen",
+    "the missing entries came": "det som manglet, kom",
+    "the gateway is registered now": "hjemmesentralen er registrert nå",
+    "the gateway says it is over": "hjemmesentralen melder at det er over",
 }
-_PARTS = (
-    (re.compile(r"held back by (.+)"), r"holdt tilbake av \1"),
-    (re.compile(r"at most once per (.+)"), r"høyst én gang per \1"),
-    (re.compile(r"came in (.+) late"), r"kom inn \1 for sent"),
-)
+_NEEDED: Mapping[str, str] = {
+    "a number": "et tall",
+    "a text": "en tekst",
+    "yes or no": "ja eller nei",
+    "a whole number": "et helt tall",
+}
+_EITHER: Mapping[str, str] = {"yes": "ja", "no": "nei"}
+_WORDS: Mapping[str, str] = {
+    "for": "i",
+    "within": "innen",
+    "times": "antall ganger",
+    "at most once per": "høyst én gang per",
+    "from": "fra",
+    "to": "til",
+}
+"""A rule's words, as they stand in `Decision.params`."""
 
 
 def say_reason(reason: str, language: Language) -> str:
@@ -38,6 +57,50 @@ def say_reason(reason: str, language: Language) -> str:
     if reason in _SAID:
         return _SAID[reason]
     for pattern, norwegian in _PARTS:
-        if pattern.fullmatch(reason):
-            return pattern.sub(norwegian, reason)
+        if found := pattern.fullmatch(reason):
+            return norwegian(*found.groups())
     return reason
+
+
+def say_value(value: object, language: Language) -> str:
+    """A number a rule rested on: English in a decision, `1 h 30 min` and `38.5` become `1 t 30 min` and `38,5`."""
+    text = str(value)
+    if language == "en":
+        return text
+    try:
+        return say_span(parse_span(text), language)
+    except Wrong:
+        number = re.fullmatch(r"-?[0-9]+\.[0-9]+", text)
+        return text.replace(".", ",") if number else _EITHER.get(text, text)
+
+
+def say_params(params: Mapping[str, object], language: Language) -> str:
+    """`within 10 min, resident.pulse_high 120`: what a decision rested on, in one line."""
+    nb = language == "nb"
+    return ", ".join(
+        f"{_WORDS.get(name, name) if nb else name} {say_value(value, language)}"
+        for name, value in params.items()
+    )
+
+
+def _needed(name: str, what: str, value: str) -> str:
+    return f"{name}: her må det stå {_NEEDED.get(what, what)}, ikke {value}"
+
+
+_PARTS: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = (
+    (re.compile(r"held back by (.+)"), lambda rule: f"holdt tilbake av {rule}"),
+    (re.compile(r"at most once per (.+)"), lambda span: f"høyst én gang per {say_value(span, 'nb')}"),
+    (re.compile(r"came in (.+) late"), lambda span: f"kom inn {say_value(span, 'nb')} for sent"),
+    (re.compile(r"the resident has no parameter '(.+)'"), lambda name: f"beboeren mangler verdien '{name}'"),
+    (re.compile(r"(resident\.\w+): (.+) is needed here, not (.+)"), _needed),
+    (
+        re.compile(r"(resident\.\w+): (.+) is not a time span; write it like .+"),
+        lambda name, value: (
+            f"{name}: {value} er ikke en varighet; skriv den som '10 min', '90 s' eller '1 h 30 min'"
+        ),
+    ),
+    (
+        re.compile(r"(resident\.\w+): (.+) is not a clock time; write it like .+"),
+        lambda name, value: f"{name}: {value} er ikke et klokkeslett; skriv det som '22:00'",
+    ),
+)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _LARGEST = 1e15
 """A number beyond it means nothing to people, and may be too long to write."""
 
+_LONGEST = 200
+"""Characters of a device's own text in a sentence."""
+
 LANGUAGES: tuple[Language, Language] = ("nb", "en")
 
 Word: TypeAlias = "Callable[[Home, Slot, Millis, object], str]"
@@ -75,11 +78,13 @@ def _word(machine: Machine[Any], name: str, language: Language) -> Word | str:
         case "between.from" | "between.to" if rule.window:
             return _setting_word(machine, rule.window[name == "between.to"], language)
         case "value":
-            return lambda _home, _slot, _at, value: _state_text(machine, value, language)
+            return lambda _home, _slot, _at, value: state_text(machine, value, language)
     if name.startswith("resident."):
         parameter = name.removeprefix("resident.")
         return lambda home, _slot, _at, _value: parameter_text(home, parameter, language)
-    return _PLAIN.get(name) or (lambda _home, slot, _at, _value: (slot.words or {}).get(name, "?"))
+    return _PLAIN.get(name) or (
+        lambda _home, slot, _at, _value: plain((slot.words or {}).get(name), language)
+    )
 
 
 _PLAIN: Mapping[str, Word] = {
@@ -103,15 +108,16 @@ def _setting_text(setting: Setting | None, value: Any, language: Language) -> st
         return "?"
     if setting.type == "duration":
         return say_span(int(value), language)
-    return say_clock(int(value)) if setting.type == "clock" else _plain(value, language)
+    return say_clock(int(value)) if setting.type == "clock" else plain(value, language)
 
 
-def _state_text(machine: Machine[Any], value: object, language: Language) -> str:
+def state_text(machine: Machine[Any], value: object, language: Language) -> str:
+    """What a state is, as people read it."""
     condition = machine.rule.condition
     if isinstance(value, str) and condition is not None:
         words = CATALOGUE.states[condition.states[0]].value_words.get(value)
         return words[language] if words else value
-    return _plain(value, language)
+    return plain(value, language)
 
 
 def parameter_text(home: Home, name: str, language: Language) -> str:
@@ -123,10 +129,11 @@ def parameter_text(home: Home, name: str, language: Language) -> str:
             return say_span(value, language)
         if kind == "clock":
             return say_clock(value)
-    return _plain(value, language)
+    return plain(value, language)
 
 
-def _plain(value: object, language: Language) -> str:
+def plain(value: object, language: Language) -> str:
+    """A number, a flag or a text as people read it; unknown is a question mark."""
     if value is None:
         return "?"
     if isinstance(value, bool):
@@ -136,18 +143,23 @@ def _plain(value: object, language: Language) -> str:
             return "?"
         text = f"{round(value, 1):.15g}"
         return text.replace(".", ",") if language == "nb" else text
-    return str(value)[:200]
+    return str(value)[:_LONGEST]
 
 
-def field_text(home: Home, event: Event, field: str) -> str:
-    """What a sentence says of an event: its data field, or `time`: the planned time if it has one, else its own."""
+def field_word(home: Home, event: Event, field: str) -> str | float:
+    """What a sentence says of an event: its data field, or `time`: the planned time if it has one, else its own.
+
+    Numbers and flags stay what they are until they are said in a language.
+    """
     if field == "time":
         planned: Any = event.data.get("planned")
         return say_time(planned if _is_time(planned) else event.at, home.tz)
     value: Any = event.data.get(field)
     if field == "planned" and _is_time(value):
         return say_time(value, home.tz)
-    return "" if value is None else _plain(value, "en")
+    if isinstance(value, bool | int | float):
+        return value if -_LARGEST < value < _LARGEST else "?"
+    return "" if value is None else str(value)[:_LONGEST]
 
 
 def _is_time(value: Any) -> bool:

@@ -23,7 +23,7 @@ from rules.machines.times import Last, Times
 from rules.machines.unanswered import Open, Unanswered
 from rules.problems import nearest
 from rules.reasons import say_reason
-from rules.sentences import parameter_text
+from rules.sentences import parameter_text, state_text
 from rules.spans import Language
 
 
@@ -39,7 +39,7 @@ def why_not(engine: Engine, rule: str, home: str, language: Language = "en") -> 
     if where is None:
         raise Unasked(f"there is no home {home[:80]!r}{nearest(home, engine.homes)}")
     if rule in where.off:
-        return [_pick(language, f"Regelen er av for {where.name}: {where.off[rule]}.",
+        return [_pick(language, f"Regelen er av for {where.name}: {say_reason(where.off[rule], 'nb')}.",
                       f"The rule is off for {where.name}: {where.off[rule]}.")]  # fmt: skip
     lines = [line for slot in machine.slots(where) for line in _slot(machine, where, slot, language)]
     return [*(lines or [_nothing(machine, language)]), *_recent(where, rule, language)]
@@ -129,9 +129,7 @@ def _unanswered(machine: Unanswered, home: Home, slot: Open, language: Language,
 
 
 def _lasting(machine: Lasting, home: Home, slot: Since, language: Language, when: When) -> list[str]:
-    last = (
-        "?" if slot.value is None else f"{slot.value:g}" if isinstance(slot.value, float) else str(slot.value)
-    )
+    last = state_text(machine, slot.value, language)
     needs = machine.condition.text
     limits = ", ".join(
         f"resident.{n} = {parameter_text(home, n, language)}" for n in sorted(machine.rule.parameters)

@@ -11,9 +11,7 @@ from dashboard.look.moments import WORTH_TELLING_APART, Moment, moment
 from dashboard.look.words import Language, mark, say
 from drivers.events import Millis
 from hub.store.centre_tables import Entry
-from rules.problems import Wrong
-from rules.reasons import say_reason
-from rules.spans import parse_span, say_span
+from rules.reasons import say_reason, say_value
 
 MOST_SHOWN = 12
 
@@ -26,12 +24,15 @@ PARAMETERS: Mapping[str, str] = {
     "to": mark("to"),
     "resident.dose_time": mark("time to take a dose"),
     "resident.dose_reminder": mark("reminder of a dose after"),
+    "resident.critical_dose_time": mark("time to take a time-critical dose"),
     "resident.taken_time": mark("time from dispensed to taken"),
     "resident.night_from": mark("night from"),
     "resident.night_to": mark("night to"),
     "resident.door_open_time": mark("door may be open for"),
     "resident.out_at_night_time": mark("may be out at night for"),
     "resident.out_of_bed_time": mark("may be out of bed for"),
+    "resident.sat_up_from": mark("sitting up is told from"),
+    "resident.sat_up_to": mark("sitting up is told to"),
     "resident.morning_from": mark("morning from"),
     "resident.morning_deadline": mark("up in the morning by"),
     "resident.inactive_time": mark("may be inactive for"),
@@ -41,6 +42,7 @@ PARAMETERS: Mapping[str, str] = {
     "resident.systolic_high": mark("high blood pressure from"),
     "resident.systolic_low": mark("low blood pressure from"),
     "resident.temperature_high": mark("high temperature from"),
+    "resident.weight_high": mark("high weight from"),
     "resident.glucose_low": mark("low blood sugar from"),
     "resident.glucose_high": mark("high blood sugar from"),
 }
@@ -99,14 +101,7 @@ def why_of(
 
 def parameter(name: str, value: str, language: Language) -> tuple[str, str]:
     """One number a rule used, in words: `within`, `10 min` → `innen`, `10 min`."""
-    return (say(language, PARAMETERS[name]) if name in PARAMETERS else name), _span(value, language)
-
-
-def _span(value: str, language: Language) -> str:
-    try:
-        return say_span(parse_span(value), language)
-    except Wrong:
-        return value
+    return (say(language, PARAMETERS[name]) if name in PARAMETERS else name), say_value(value, language)
 
 
 def evidence(

@@ -15,6 +15,7 @@ from drivers.catalogue import CATALOGUE
 from drivers.events import Event
 from rules import Decision
 from rules.book import Urgency
+from rules.spans import MINUTE, say_span
 
 NAME = "late-report"
 """The name of these alerts; no book holds it."""
@@ -48,7 +49,7 @@ def told_all_the_same(event: Event, decisions: Iterable[Decision]) -> list[Decis
     late = any(one.action == "late" and event.id in one.because for one in decisions)
     if not late or event.kind not in TOLD:
         return []
-    words, minutes = CATALOGUE.spec(event.kind).words, max(1, (event.heard - event.at) // 60_000)
+    words, lag = CATALOGUE.spec(event.kind).words, max(MINUTE, (event.heard - event.at) // MINUTE * MINUTE)
     urgency = TOLD[event.kind]
     return [
         Decision(
@@ -62,8 +63,8 @@ def told_all_the_same(event: Event, decisions: Iterable[Decision]) -> list[Decis
             lag=event.heard - event.at,
             because=(event.id,),
             says={
-                "nb": f"{words['nb']} – meldt {minutes} min for sent",
-                "en": f"{words['en']} – reported {minutes} min late",
+                "nb": f"{words['nb']} – meldt {say_span(lag, 'nb')} for sent",
+                "en": f"{words['en']} – reported {say_span(lag)} late",
             },
             staff_action=CHECK,
             urgency=urgency,

@@ -14,7 +14,7 @@ from rules.decision import Action
 from rules.homes import Home
 from rules.language.types import Setting
 from rules.local_time import within_times
-from rules.sentences import Numbers, Speaker, field_text
+from rules.sentences import Numbers, Speaker, field_word
 from rules.spans import say_span
 
 Act: TypeAlias = Callable[[Home, Event], None]
@@ -51,7 +51,7 @@ class Slot:
         self.held: Millis | None = None
         self.rearmed: Millis | None = None
         self.timer: Millis | None = None
-        self.words: dict[str, str] | None = None
+        self.words: dict[str, str | float] | None = None
 
     def pack(self) -> list[Any]:
         """Everything that must survive a restart, as JSON values."""
@@ -245,16 +245,16 @@ class Machine(Generic[S]):
             return None if silent_after is None else round(silent_after * 1000)
         return setting.value
 
-    def capture(self, home: Home, event: Event) -> dict[str, str] | None:
+    def capture(self, home: Home, event: Event) -> dict[str, str | float] | None:
         """What the rule's sentences say of this event, kept until they are spoken."""
         if not self.captures:
             return None
-        found = {}
+        found: dict[str, str | float] = {}
         word = event.kind.partition(".")[2]
         for name in self.captures:
             owner, _, field = name.partition(".")
             if owner == word:
-                found[name] = field_text(home, event, field)
+                found[name] = field_word(home, event, field)
         return found
 
     # -- gates

@@ -147,7 +147,7 @@ def test_explain_names_rule_numbers_and_evidence(story, heard) -> None:
     evidence = {event.id: event for event in stream}
     said = "\n".join(explain(raised, evidence, ZoneInfo("Europe/Oslo")))
     for words in ("The rule 'pulse' (version ", "raised 15 Jan 10:10:00", "for 10 min, resident.pulse_high 100",
-                  "15 Jan 10:00:00  o: Pulse measured (value 110)  [e1]"):  # fmt: skip
+                  "15 Jan 10:00:00  o: Pulse measured (110 /min)  [e1]"):  # fmt: skip
         assert words in said
     assert "Regelen «pulse»" in "\n".join(explain(raised, evidence, ZoneInfo("Europe/Oslo"), "nb"))
 
