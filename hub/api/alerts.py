@@ -27,7 +27,7 @@ from hub.api.shapes import (
 )
 from hub.centre.access import Actor, Right
 from hub.centre.alerts.codes import CAUSES, MEASURES, Code
-from hub.centre.escalator import URGENCY_WORDS
+from hub.centre.telling import URGENCY_WORDS
 from hub.store.centre_tables import Alert, AlertLine
 
 router = APIRouter(prefix="/alerts", tags=["alerts"], responses=RESPONSES)

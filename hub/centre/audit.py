@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -55,13 +55,14 @@ async def in_order(session: AsyncSession) -> None:
 
 async def write(session: AsyncSession, *deeds: Deed) -> None:
     """Append to the trail, in the transaction of what it tells about."""
+    if not deeds:
+        return
     await in_order(session)
-    previous = await head(session)
+    previous, rows = await head(session), []
     for deed in deeds:
-        row = _row(deed, previous)
-        session.add(row)
-        previous = row.hash
-    await session.flush()
+        rows.append(_row(deed, previous))
+        previous = rows[-1]["hash"]
+    await (await session.connection()).execute(insert(Audit), rows)
 
 
 async def head(session: AsyncSession) -> str:
@@ -70,7 +71,7 @@ async def head(session: AsyncSession) -> str:
     return (await session.exec(newest)).first() or FIRST
 
 
-def _row(deed: Deed, previous: str) -> Audit:
+def _row(deed: Deed, previous: str) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "at": deed.at,
         "actor": deed.actor,
@@ -81,7 +82,7 @@ def _row(deed: Deed, previous: str) -> Audit:
         "origin": deed.origin,
         "data": dict(deed.data or {}),
     }
-    return Audit(**columns, previous=previous, hash=digest(previous, columns))
+    return columns | {"previous": previous, "hash": digest(previous, columns)}
 
 
 def digest(previous: str, columns: Mapping[str, Any]) -> str:

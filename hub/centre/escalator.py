@@ -1,44 +1,56 @@
 """The escalator: carries out what alerts wait for, from durable deadlines (DESIGN.md, promise 3).
 
-One deadline goes like this, and each line is one transaction:
+Deadlines that are due go together, and each line is one transaction:
 
-1. claim it by compare-and-set with an expiry; read the alert in the same transaction (NO-2); lease a Notification
-   row for each person and channel (NO-3);
-2. (no transaction) ask the channels to send;
-3. record how it went, close the deadline, and see to the next one.
+1. claim them by compare-and-set with an expiry; read their alerts in the same transaction (NO-2); lease a
+   Notification row for each person and channel (NO-3);
+2. (no transaction) ask the channels to send, side by side;
+3. as they answer, record how it went, close the deadlines, and see to the next ones.
 
-Killed between 1 and 3, it is claimed again after the restart, and whoever was not reached for certain is told
+Killed between 1 and 3, they are claimed again after the restart, and whoever was not reached for certain is told
 again. A step that means nobody, or reaches nobody, brings the next step forward at once (AL-10). The last step is
-repeated until a person takes the alert.
+repeated until a person takes the alert. Where one of several breaks, each is tried for itself (RT-9).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import structlog
-from sqlalchemy import or_, update
+from sqlalchemy import bindparam, insert, or_, update
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
-from hub.centre import metrics, technical
-from hub.centre.alerts import rows
-from hub.centre.alerts.codes import Words, words
+from hub.centre import audit, metrics, technical
+from hub.centre.alerts.case import Case, Turned, Wait
+from hub.centre.alerts.codes import words
 from hub.centre.alerts.desk import speed_of
-from hub.centre.alerts.lifecycle import Line, lapse, wake
-from hub.centre.alerts.rows import Policy
-from hub.centre.alerts.standing import Handling, standing_of
+from hub.centre.alerts.docket import Docket
+from hub.centre.alerts.lifecycle import Line, Moved, lapse, wake
+from hub.centre.alerts.policy import Policy, policy_of
+from hub.centre.alerts.standing import Handling
 from hub.centre.alerts.waiting import ARRIVE, LAPSE, STEP, WAKE, Wanted
-from hub.centre.duty import Target, rota_of, told
 from hub.centre.pulse import Pulse
+from hub.centre.telling import (
+    DOES_NOT_WORK,
+    NO_WORDS,
+    NOT_REACHED,
+    Duty,
+    Leased,
+    Outcome,
+    duty_at,
+    notice,
+    people,
+    recorded,
+)
 from hub.channels.channel import Channel, ChannelDownError, Notice, NotReachedError
 from hub.clock import Clock
 from hub.registry.timers import Timers
-from hub.store.centre_tables import Alert, Deadline, Notification, Zone
+from hub.store.centre_tables import Deadline, Notification
 from hub.store.engine import Store
 
 CLAIM_SECONDS = 30
@@ -47,8 +59,14 @@ CLAIM_SECONDS = 30
 SEND_WITHIN = 10.0
 """Seconds of real time that a channel may take."""
 
-AT_ONCE = 8
-"""Deadlines worked on side by side, so that one slow channel does not hold up other people's alerts."""
+TOGETHER = 32
+"""Deadlines claimed in one transaction."""
+
+AT_ONCE = 4
+"""Such groups worked on side by side, so that one slow channel does not hold up other people's alerts."""
+
+DUE_AT_ONCE = 200
+"""Due deadlines looked up in one go."""
 
 LOOK_EVERY = 1.0
 """Seconds of real time between looks when nobody nudges."""
@@ -56,50 +74,12 @@ LOOK_EVERY = 1.0
 TOLD_KEPT = 50
 """People told that are kept on the alert's row; the timeline has them all."""
 
-URGENCY_WORDS: dict[str, Words] = {
-    "critical": words("Kritisk alarm", "Critical alarm"),
-    "high": words("Varsel", "Warning"),
-    "moderate": words("Merknad", "Notice"),
-    "low": words("Oppgave", "Task"),
-}
+UNHEARD = frozenset({Handling.NEW, Handling.SEEN})
+"""Nobody has taken it: its chain goes on."""
 
-NO_WORDS = words("", "")
-NOT_REACHED = words("ikke nådd", "not reached")
-DOES_NOT_WORK = words("virker ikke", "does not work")
+Delivered: TypeAlias = tuple[Leased, Sequence[Outcome]]
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one notification went. status: sent, shown, unreached or failed. way: the channel, in people's words.
-
-    why: why somebody was not reached, in a word or two.
-    """
-
-    notification: int
-    channel: str
-    target: str
-    name: str
-    status: str
-    detail: str = ""
-    way: Words = field(default_factory=lambda: NO_WORDS)
-    why: Words = field(default_factory=lambda: NO_WORDS)
-
-    @property
-    def reached(self) -> bool:
-        """Handed over, as far as the channel knows."""
-        return self.status in {"sent", "shown"}
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """A claimed step with what is to be sent now, and what an earlier life had sent."""
-
-    deadline: int
-    alert: int
-    notices: tuple[tuple[Channel, Notice], ...]
-    before: tuple[Outcome, ...]
 
 
 class Escalator:
@@ -144,123 +124,195 @@ class Escalator:
             await session.exec(mine.values(claimed_by=None, claimed_until=None))
 
     async def sweep(self) -> int:
-        """Carry out everything due now, and what that makes due; gives how many deadlines were done."""
+        """Carry out everything due now, and what that makes due; gives how many steps were told."""
         done, tried = 0, set[int]()
+        places = asyncio.Semaphore(AT_ONCE)
         while due := [one for one in await self._due() if one not in tried]:
             tried.update(due)  # one that broke is left for the next sweep and cannot spin
-            places = asyncio.Semaphore(AT_ONCE)
-            done += sum(await asyncio.gather(*(self._one(deadline, places) for deadline in due)))
+            groups = [due[at : at + TOGETHER] for at in range(0, len(due), TOGETHER)]
+            done += sum(await asyncio.gather(*(self._some(group, places) for group in groups)))
         return done
 
     async def _due(self) -> Sequence[int]:
         now = self._clock.now()
         wanted = (
             select(Deadline.id, Deadline.due)
-            .where(
-                col(Deadline.done).is_(None),
-                Deadline.due <= now,
-                or_(col(Deadline.claimed_until).is_(None), col(Deadline.claimed_until) <= now),
-            )
+            .where(col(Deadline.done).is_(None), Deadline.due <= now, _free(now))
             .order_by(col(Deadline.due), col(Deadline.id))
-            .limit(200)
+            .limit(DUE_AT_ONCE)
         )
         async with self._store.reading() as session:
             found = (await session.exec(wanted)).all()
         metrics.OVERDUE.set((now - found[0][1]) / 1000 if found else 0)
         return [row[0] for row in found if row[0] is not None]
 
-    async def _one(self, deadline: int, places: asyncio.Semaphore) -> bool:
-        """One deadline, start to end. What breaks on it stays claimed for a while and holds up no other (RT-9)."""
+    async def _some(self, deadlines: Sequence[int], places: asyncio.Semaphore) -> int:
+        """A group of deadlines, start to end. What breaks stays claimed for a while and holds up no other."""
         async with places:
-            try:
-                leased = await self._claim(deadline)
-                if leased is None:
-                    return False
-                outcomes = await asyncio.gather(*(self._send(*pair) for pair in leased.notices))
-                await self._settle(leased, (*leased.before, *outcomes))
-            except Exception:
+            told = 0
+            for leased in await self._claim_all(deadlines):
+                told += len(leased)
+                await self._tell(leased)
+        return told
+
+    async def _claim_all(self, deadlines: Sequence[int]) -> list[list[Leased]]:
+        try:
+            return [await self._claim(deadlines)]
+        except Exception:
+            if len(deadlines) == 1:
+                log.exception("a deadline could not be claimed; it is tried again", deadline=deadlines[0])
+                return []
+        return [leased for one in deadlines for leased in await self._claim_all([one])]
+
+    async def _tell(self, leased: Sequence[Leased]) -> None:
+        """Send all, and write down whatever has been answered meanwhile."""
+        sending = {asyncio.create_task(self._deliver(one), name="step") for one in leased}
+        try:
+            while sending:
+                answered, sending = await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+                await self._settle_all([task.result() for task in answered])
+                self._changed()
+        finally:
+            for task in sending:
+                task.cancel()
+
+    async def _settle_all(self, delivered: Sequence[Delivered]) -> None:
+        try:
+            await self._settle(delivered)
+        except Exception:
+            if len(delivered) == 1:
+                deadline = delivered[0][0].deadline
                 log.exception("a deadline could not be carried out; it is tried again", deadline=deadline)
-                return False
-        self._changed()
-        return True
+                return
+            for one in delivered:
+                await self._settle_all([one])
 
     # -- 1: claim, re-read, lease ---------------------------------------------------------------------------
 
-    async def _claim(self, deadline: int) -> Leased | None:
+    async def _claim(self, deadlines: Sequence[int]) -> list[Leased]:
         now = self._clock.now()
         async with self._store.writing() as session:
-            row = await self._won(session, deadline, now)
-            if row is None:
-                return None
-            alert = await rows.locked(session, row.alert)
-            policy = await rows.policy_of(session, self._timers, self._speed)
-            if alert is None or not await self._still_waits(session, row, alert, policy, now):
-                return None
-            return await self._lease(session, row, alert, policy, now)
+            await audit.in_order(session)
+            won = await self._won(session, deadlines, now)
+            docket = Docket(session, await policy_of(session, self._timers, self._speed), now)
+            await docket.call(set(won.values()))
+            mine = [(case, wait) for case in docket.cases.values() for wait in case.waits if wait.id in won]
+            steps = [(case, wait) for case, wait in mine if self._still_waits(docket, case, wait)]
+            leased = await self._lease(docket, steps)
+            await docket.write()
+        return leased
 
-    async def _won(self, session: AsyncSession, deadline: int, now: Millis) -> Deadline | None:
-        """Claim by changing: no row changed means that somebody else has it, and that is fine."""
-        free = or_(col(Deadline.claimed_until).is_(None), col(Deadline.claimed_until) <= now)
-        claim = update(Deadline).where(col(Deadline.id) == deadline, col(Deadline.done).is_(None), free)
+    async def _won(self, session: AsyncSession, deadlines: Sequence[int], now: Millis) -> dict[int, int]:
+        """Claim by changing: what did not change, somebody else has, and that is fine. Gives deadline → alert."""
+        claim = update(Deadline).where(
+            col(Deadline.id).in_(deadlines), col(Deadline.done).is_(None), _free(now)
+        )
         until = now + round(CLAIM_SECONDS * 1000 * self._speed)
-        outcome = await session.exec(claim.values(claimed_by=self._worker, claimed_until=until))
-        if outcome.rowcount != 1:
-            return None
-        return await session.get(Deadline, deadline, populate_existing=True)
+        claim = claim.values(claimed_by=self._worker, claimed_until=until)
+        columns = col(Deadline.id), col(Deadline.alert)
+        won = await session.exec(claim.returning(*columns).execution_options(synchronize_session=False))
+        return {id_: alert for id_, alert in won.all() if id_ is not None}
 
-    async def _still_waits(
-        self, session: AsyncSession, row: Deadline, alert: Alert, policy: Policy, now: Millis
-    ) -> bool:
+    def _still_waits(self, docket: Docket, case: Case, wait: Wait) -> bool:
         """Whether this is a step that people are to be told of now; all else is carried out here."""
-        standing = standing_of(alert)
-        if row.purpose in {LAPSE, ARRIVE} and standing.handling is Handling.TAKEN:
-            moved = lapse(standing, row.purpose)
-        elif row.purpose == WAKE and standing.handling is Handling.SNOOZED:
+        standing = case.standing
+        moved: Moved
+        if wait.purpose in {LAPSE, ARRIVE} and standing.handling is Handling.TAKEN:
+            moved = lapse(standing, wait.purpose)
+        elif wait.purpose == WAKE and standing.handling is Handling.SNOOZED:
             moved = wake(standing)
-        elif row.purpose == STEP and standing.handling in {Handling.NEW, Handling.SEEN}:
+        elif wait.purpose == STEP and standing.handling in UNHEARD:
             return True
         else:
-            row.done, row.outcome = now, "fallen away"
-            session.add(row)
+            wait.end(docket.now, "fallen away")
             return False
-        turned = rows.Turned(
-            moved.standing, moved.lines, why=row.purpose, rewait=True, deed=f"alert.{row.purpose}"
+        turned = Turned(
+            moved.standing, moved.lines, why=wait.purpose, rewait=True, deed=f"alert.{wait.purpose}"
         )
-        await rows.write(session, alert, turned, policy, now)
+        case.turn(turned, docket.policy, docket.now)
         self._pulse.nudge()
         return False
 
-    async def _lease(
-        self, session: AsyncSession, row: Deadline, alert: Alert, policy: Policy, now: Millis
-    ) -> Leased | None:
-        tell = str(row.data.get("tell", ""))
-        people = told(tell, await rota_of(session, alert.zone), now)
-        if not people:
-            await self._skip(session, row, alert, policy, now, tell)
-            return None
-        text = await _text(session, alert)
-        notices, before = [], []
-        for person in people:
-            for channel in self._channels:
-                if not channel.reaches(person.id):
-                    continue
-                leased = await _notification(session, row, alert, channel.name, person.id, now)
-                if leased.status == "leased":
-                    notices.append((channel, _notice(leased, row, alert, person, tell, text)))
-                else:
-                    before.append(_outcome(leased, person.name, channel))
-        return Leased(row.id or 0, alert.id or 0, tuple(notices), tuple(before))
+    async def _lease(self, docket: Docket, steps: Sequence[tuple[Case, Wait]]) -> list[Leased]:
+        duty = await duty_at(docket.session, {case.zone for case, _ in steps}, docket.now)
+        meant = []
+        for case, wait in steps:
+            tell = str(wait.data.get("tell", ""))
+            persons = await duty.meant(tell, case.zone)
+            if persons:
+                meant.append((case, wait, persons))
+            else:  # nobody is meant: the next step is due at once
+                wait.end(docket.now, "nobody")
+                self._go_on(docket, case, wait.data, Line("skipped", data={"tell": tell}), [], hurry=True)
+        rows = await self._notifications(docket, meant)
+        return [self._leased(case, wait, persons, rows, duty) for case, wait, persons in meant]
 
-    async def _skip(
-        self, session: AsyncSession, row: Deadline, alert: Alert, policy: Policy, now: Millis, tell: str
-    ) -> None:
-        """Nobody is meant: the next step is due at once."""
-        row.done, row.outcome = now, "nobody"
-        session.add(row)
-        await session.flush()
-        await self._go_on(session, row, alert, policy, now, Line("skipped", data={"tell": tell}), [], True)
+    def _leased(
+        self,
+        case: Case,
+        wait: Wait,
+        persons: Sequence[Any],
+        rows: Mapping[tuple[int, str, str], Notification],
+        duty: Duty,
+    ) -> Leased:
+        notices, before = [], []
+        tell, text = str(wait.data.get("tell", "")), duty.text(case)
+        for person in persons:
+            for channel in self._channels:
+                row = rows.get((wait.id or 0, channel.name, person.id))
+                if row is None:
+                    continue
+                if row.status == "leased":
+                    notices.append((channel, notice(row.id or 0, wait.due, case, person, tell, text)))
+                else:
+                    before.append(recorded(row, person.name, channel))
+        return Leased(wait.id or 0, case.id or 0, wait.data, tuple(notices), tuple(before))
+
+    async def _notifications(
+        self, docket: Docket, meant: Sequence[tuple[Case, Wait, Sequence[Any]]]
+    ) -> dict[tuple[int, str, str], Notification]:
+        """A row for each deadline, channel and target: written before the first attempt, found after a crash."""
+        wanted = {
+            (wait.id or 0, channel.name, person.id): case.id
+            for case, wait, persons in meant
+            for person in persons
+            for channel in self._channels
+            if channel.reaches(person.id)
+        }
+        if not wanted:
+            return {}
+        session, deadlines = docket.session, {deadline for deadline, _, _ in wanted}
+        again = update(Notification).where(
+            col(Notification.deadline).in_(deadlines), col(Notification.status) == "leased"
+        )
+        await session.exec(
+            again.values(attempts=Notification.attempts + 1).execution_options(synchronize_session=False)
+        )
+        known = await _notified(session, deadlines)
+        fresh = [
+            {
+                "alert": alert,
+                "deadline": deadline,
+                "channel": channel,
+                "target": target,
+                "status": "leased",
+                "attempts": 1,
+                "created": docket.now,
+                "detail": "",
+            }
+            for (deadline, channel, target), alert in wanted.items()
+            if (deadline, channel, target) not in known
+        ]
+        if fresh:
+            await (await session.connection()).execute(insert(Notification), fresh)
+            known = await _notified(session, deadlines)
+        return known
 
     # -- 2: send ------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, leased: Leased) -> Delivered:
+        outcomes = await asyncio.gather(*(self._send(*pair) for pair in leased.notices))
+        return leased, (*leased.before, *outcomes)
 
     async def _send(self, channel: Channel, notice: Notice) -> Outcome:
         status, detail, why, way = "failed", "", DOES_NOT_WORK, NO_WORDS
@@ -284,57 +336,56 @@ class Escalator:
 
     # -- 3: record, go on ---------------------------------------------------------------------------------------
 
-    async def _settle(self, leased: Leased, outcomes: Sequence[Outcome]) -> None:
+    async def _settle(self, delivered: Sequence[Delivered]) -> None:
         now = self._clock.now()
         async with self._store.writing() as session:
-            alert = await rows.locked(session, leased.alert)
-            row = await session.get(Deadline, leased.deadline, populate_existing=True)
-            assert alert is not None
-            assert row is not None
-            policy = await rows.policy_of(session, self._timers, self._speed)
-            for outcome in outcomes:
-                await _record(session, outcome, now)
+            await audit.in_order(session)
+            policy = await policy_of(session, self._timers, self._speed)
+            outcomes = [one for _, some in delivered for one in some]
+            await _record(session, outcomes, now)
             await self._note_channels(session, outcomes, policy, now)
-            if row.done is None:
-                reached = any(outcome.reached for outcome in outcomes)
-                row.done, row.outcome = now, "told" if reached else "unreached"
-                session.add(row)
-                await session.flush()
-            else:
-                reached = True
-            line = Line("told", data={"tell": row.data.get("tell", ""), "people": _people(outcomes)})
-            await self._go_on(session, row, alert, policy, now, line, outcomes, not reached)
+            docket = Docket(session, policy, now)
+            await docket.call({leased.alert for leased, _ in delivered})
+            for leased, some in delivered:
+                self._close(docket, leased, some)
+            await docket.write()
 
-    async def _go_on(
+    def _close(self, docket: Docket, leased: Leased, outcomes: Sequence[Outcome]) -> None:
+        """End the deadline, unless somebody did meanwhile; then what was sent is written down all the same."""
+        case = docket.cases[leased.alert]
+        wait = next((one for one in case.waits if one.id == leased.deadline), None)
+        reached = wait is None or any(one.reached for one in outcomes)
+        if wait is not None:
+            wait.end(docket.now, "told" if reached else "unreached")
+        line = Line("told", data={"tell": leased.data.get("tell", ""), "people": people(outcomes)})
+        self._go_on(docket, case, leased.data, line, outcomes, hurry=not reached)
+
+    def _go_on(
         self,
-        session: AsyncSession,
-        row: Deadline,
-        alert: Alert,
-        policy: Policy,
-        now: Millis,
+        docket: Docket,
+        case: Case,
+        data: Mapping[str, Any],
         line: Line,
         outcomes: Sequence[Outcome],
+        *,
         hurry: bool,
     ) -> None:
         """Write the step down on the alert, and see that something follows while nobody has taken it."""
-        standing = standing_of(alert)
-        waiting = standing.handling in {Handling.NEW, Handling.SEEN}
-        if waiting and (await rows.next_step(session, alert.id or 0))["next_due"] is None:
-            again = now + policy.timers.again(alert.urgency) * 1000
-            await rows.add_deadlines(
-                session, alert.id or 0, [Wanted(STEP, again, {**row.data, "again": True})]
-            )
+        standing, now = case.standing, docket.now
+        waiting = standing.handling in UNHEARD
+        if waiting and case.next_step() is None:
+            again = now + docket.policy.timers.again(standing.urgency) * 1000
+            case.wait([Wanted(STEP, again, {**data, "again": True})])
             hurry = False
-        first = row.data.get("index") == 0 and not row.data.get("again")
+        first = data.get("index") == 0 and not data.get("again")
         moved = replace(
             standing,
             version=standing.version + 1,
             escalated=standing.escalated + (not first and bool(outcomes)),
         )
         marks = [{"staff": one.target, "channel": one.channel, "at": now} for one in outcomes if one.reached]
-        extra = {"told": [*alert.told, *marks][-TOLD_KEPT:]}
-        turned = rows.Turned(moved, [line], why="step", hasten=hurry and waiting, extra=extra)
-        await rows.write(session, alert, turned, policy, now)
+        case.told = [*case.told, *marks][-TOLD_KEPT:]
+        case.turn(Turned(moved, [line], why="step", hasten=hurry and waiting), docket.policy, now)
         if hurry:
             self._pulse.nudge()
 
@@ -352,81 +403,36 @@ class Escalator:
                 await technical.found(session, technical.CHANNEL, outcome.channel, policy, now, names=names)
 
 
-def _people(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Who was told, and how that went; `says` is fit for the timeline: `Eva Haugen (screen, not signed in)`."""
-    return [
+def _free(now: Millis) -> Any:
+    """Claimed by nobody, or by somebody never heard of again."""
+    return or_(col(Deadline.claimed_until).is_(None), col(Deadline.claimed_until) <= now)
+
+
+async def _notified(session: AsyncSession, deadlines: set[int]) -> dict[tuple[int, str, str], Notification]:
+    wanted = select(Notification).where(col(Notification.deadline).in_(deadlines))
+    found = (await session.exec(wanted.execution_options(populate_existing=True))).all()
+    return {(row.deadline, row.channel, row.target): row for row in found}
+
+
+async def _record(session: AsyncSession, outcomes: Sequence[Outcome], now: Millis) -> None:
+    """What became of each attempt, unless that stands there already."""
+    table = Notification.__table__  # type: ignore[attr-defined]
+    settled = (
+        update(table)
+        .where(table.c.id == bindparam("was_id"), table.c.status == "leased")
+        .values({name: bindparam(f"new_{name}") for name in ("status", "detail", "settled")})
+    )
+    rows = [
         {
-            "staff": one.target,
-            "name": one.name,
-            "channel": one.channel,
-            "status": one.status,
-            "detail": one.detail,
-            "says": {language: _tried(one, language) for language in ("nb", "en")},
+            "was_id": one.notification,
+            "new_status": one.status,
+            "new_detail": one.detail[:500],
+            "new_settled": now,
         }
         for one in outcomes
     ]
-
-
-def _tried(one: Outcome, language: str) -> str:
-    how = [one.way[language] or one.channel, one.why[language]]
-    return f"{one.name} ({', '.join(filter(None, how))})"
-
-
-async def _notification(
-    session: AsyncSession, row: Deadline, alert: Alert, channel: str, target: str, now: Millis
-) -> Notification:
-    """The row of this deadline, channel and target: written before the first attempt, found again after a crash."""
-    wanted = select(Notification).where(
-        Notification.deadline == row.id, Notification.channel == channel, Notification.target == target
-    )
-    known = (await session.exec(wanted)).first()
-    if known is None:
-        known = Notification(
-            alert=alert.id or 0, deadline=row.id or 0, channel=channel, target=target, created=now
-        )
-    if known.status == "leased":
-        known.attempts += 1
-    session.add(known)
-    await session.flush()
-    return known
-
-
-async def _record(session: AsyncSession, outcome: Outcome, now: Millis) -> None:
-    row = await session.get(Notification, outcome.notification)
-    if row is not None and row.status == "leased":
-        row.status, row.detail, row.settled = outcome.status, outcome.detail[:500], now
-        session.add(row)
-
-
-def _outcome(row: Notification, name: str, channel: Channel) -> Outcome:
-    """What an earlier life of this step had recorded."""
-    why = {"unreached": NOT_REACHED, "failed": DOES_NOT_WORK}.get(row.status, NO_WORDS)
-    return Outcome(row.id or 0, row.channel, row.target, name, row.status, row.detail, channel.words, why)
-
-
-def _notice(
-    leased: Notification, row: Deadline, alert: Alert, person: Target, tell: str, text: Words
-) -> Notice:
-    return Notice(
-        id=leased.id or 0,
-        alert=alert.id or 0,
-        target=person.id,
-        name=person.name,
-        phone=person.phone,
-        urgency=alert.urgency,
-        tell=tell,
-        text=text,
-        says=alert.says,
-        due=row.due,
-    )
-
-
-async def _text(session: AsyncSession, alert: Alert) -> Words:
-    """What may stand on a locked screen: how urgent and where, but not who."""
-    zone = await session.get(Zone, alert.zone) if alert.zone else None
-    where = f" – {zone.name}" if zone else ""
-    urgency = URGENCY_WORDS[alert.urgency]
-    return words(f"{urgency['nb']}{where}. Åpne for å se.", f"{urgency['en']}{where}. Open to see.")
+    if rows:
+        await (await session.connection()).execute(settled, rows)
 
 
 async def overdue(session: AsyncSession, now: Millis) -> float:

@@ -7,7 +7,7 @@ is the part of an alert's row that they change; `standing_of` and `columns_of` t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -143,7 +143,8 @@ def standing_of(row: Any) -> Standing:
 
 def columns_of(standing: Standing) -> dict[str, Any]:
     """Write a standing as column values."""
-    columns = asdict(standing)
+    columns = {name: getattr(standing, name) for name in COLUMNS}
     columns |= {name: list(columns[name]) for name in LISTS}
+    columns["undo"] = dict(standing.undo)
     columns["condition"], columns["handling"] = standing.condition.value, standing.handling.value
     return columns

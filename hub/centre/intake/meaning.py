@@ -84,8 +84,10 @@ async def carry_out(session: AsyncSession, stored: Stored, policy: Policy, now: 
     """Do what the new entries of a group say."""
     roster = await roster_of(session, (entry for _, entry in stored.new))
     for key, entry in stored.new:
-        if entry.type != "event" or not roster.trusts(key[0], entry.home):
+        if _of_its_own(key, entry, roster):
             await _safely(session, key, entry, roster, policy, now)
+    judged = [one for one in stored.new if one[1].judged is not None]
+    await _decisions(session, judged, roster, policy, now)
     await _states(session, stored.new, roster, now)
     for key, entry in stored.conflicts:
         names = {"lane": technical.LANE_WORDS.get(key[2], key[2]), "number": entry.number}
@@ -93,13 +95,52 @@ async def carry_out(session: AsyncSession, stored: Stored, policy: Policy, now: 
     await _heard(session, {key[0] for key in stored.marks}, policy, now)
 
 
+def _of_its_own(key: LaneKey, entry: Read, roster: Roster) -> bool:
+    """Whether something is to be done about this entry that is not the decision it holds."""
+    if not roster.trusts(key[0], entry.home):
+        return True
+    return entry.judged is None and entry.type != "event"
+
+
+async def _decisions(
+    session: AsyncSession,
+    entries: Sequence[tuple[LaneKey, Read]],
+    roster: Roster,
+    policy: Policy,
+    now: Millis,
+) -> None:
+    """Carry out decisions together; where one of them breaks, each for itself."""
+    bound = [roster.bound(entry.judged, key[0]) for key, entry in entries if entry.judged]
+    if not any(bound):
+        return
+    try:
+        async with session.begin_nested():
+            await opening.carry_out_all(session, [judged for judged in bound if judged], policy, now)
+    except MAY_PASS:
+        raise
+    except Exception:
+        log.exception("decisions could not be carried out together; each is tried for itself")
+        for (key, entry), judged in zip(entries, bound, strict=True):
+            if judged is not None:
+                await _safely(session, key, entry, roster, policy, now, judged)
+
+
 async def _safely(
-    session: AsyncSession, key: LaneKey, entry: Read, roster: Roster, policy: Policy, now: Millis
+    session: AsyncSession,
+    key: LaneKey,
+    entry: Read,
+    roster: Roster,
+    policy: Policy,
+    now: Millis,
+    judged: Judged | None = None,
 ) -> None:
     """One entry behind its own savepoint: what breaks on it takes no other entry with it (promise 5)."""
     try:
         async with session.begin_nested():
-            await _one(session, key, entry, roster, policy, now)
+            if judged is None:
+                await _one(session, key, entry, roster, policy, now)
+            else:
+                await opening.carry_out_all(session, [judged], policy, now)
     except MAY_PASS:
         raise
     except Exception as broken:
@@ -129,11 +170,7 @@ async def _one(
 ) -> None:
     if not roster.trusts(key[0], entry.home):
         await _impostor(session, key[0], entry.home, roster, policy, now)
-    if entry.judged is not None:
-        judged = roster.bound(entry.judged, key[0])
-        if judged is not None:
-            await opening.carry_out(session, judged, policy, now)
-    elif entry.type == "result":
+    if entry.type == "result":
         await commands.settle(session, key[0], entry.body, now)
     elif entry.type == "health":
         await _health(session, key[0], entry, policy, now)

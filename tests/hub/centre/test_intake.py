@@ -435,17 +435,18 @@ async def test_a_call_that_cannot_be_dealt_with(gate: Gate, store, monkeypatch):
     """When opening an alert breaks, the entry is kept, its lane goes on, and a critical alert says: call the home."""
     from hub.centre.alerts import opening
 
-    real = opening.carry_out
+    real = opening.carry_out_all
 
-    async def carry_out(session, judged, *rest, **options):
-        if judged.rule == "pendant pressed":
+    async def carry_out_all(session, decisions, *rest, **options):
+        if any(judged.rule == "pendant pressed" for judged in decisions):
             raise RuntimeError("cannot open this one")
-        return await real(session, judged, *rest, **options)
+        return await real(session, decisions, *rest, **options)
 
-    monkeypatch.setattr(opening, "carry_out", carry_out)
-    await gate.send(gate.decision(), gate.event("e2"), lane="alarm")
-    assert gate.marks[("gw1", EPOCH, "alarm")] == Mark(2)
-    (alert,) = await rows(store, Alert)
+    monkeypatch.setattr(opening, "carry_out_all", carry_out_all)
+    await gate.send(gate.decision(), gate.decision(rule="fall"), gate.event("e2"), lane="alarm")
+    assert gate.marks[("gw1", EPOCH, "alarm")] == Mark(3)
+    alert, other = await rows(store, Alert, col(Alert.id))
+    assert other.rule == "fall"
     assert (alert.rule, alert.urgency, alert.home) == ("hub:alarm not understood", "critical", "h1")
     assert alert.says["en"].endswith("could not be dealt with: RuntimeError: cannot open this one")
 
