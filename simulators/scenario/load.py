@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from simulators.scenario.faults import FAULTS
 from simulators.scenario.measuring import METERS
-from simulators.scenario.model import Device, Expected, Home, Incident, Instant, Scenario
+from simulators.scenario.model import AREA, Device, Expected, Home, Incident, Instant, Scenario
 from simulators.scenario.text import (
     Problems,
     Record,
@@ -331,7 +331,7 @@ def _expectations(spot: Spot | None, homes: dict[str, Home], problems: Problems)
         found.append(
             Expected(
                 rule=record.get("rule", identity),
-                home=record.get("home", one_of(*homes)),
+                home=record.get("home", one_of(*homes, AREA)),
                 since=between[0],
                 until=between[1],
                 day=record.get("day", whole, 1),

@@ -74,9 +74,13 @@ class Incident:
     data: Mapping[str, Any]
 
 
+AREA = "area"
+"""In the place of a home: the alert is one of the whole area."""
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An alert a tester expects: this rule, this home, raised between two moments.
+    """An alert a tester expects: this rule, this home (or `area`), raised between two moments.
 
     since, until: minutes after midnight, local, on `day`; or an instant where the clock shows a time twice.
     """

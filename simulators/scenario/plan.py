@@ -100,7 +100,8 @@ def _clock_of(on: date, start: int, zone: ZoneInfo) -> Callable[[int], Millis]:
 
 
 def _window(one: Expected, scenario: Scenario, first: date) -> Window:
-    zone = scenario.homes[one.home].zone
+    home = scenario.homes.get(one.home)
+    zone = home.zone if home else scenario.zone
     resolve = _clock_of(first + timedelta(days=one.day - 1), scenario.start, zone)
     since, until = (
         moment.at if isinstance(moment, Instant) else resolve(moment) for moment in (one.since, one.until)

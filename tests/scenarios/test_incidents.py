@@ -2,7 +2,8 @@
 
 A scenario's dry timeline is voiced as its devices would say it on their wires, decoded by the device types its
 registry file names, stamped as the gateway stamps, and judged by the shipped book: each gateway's events by an
-engine of its own, what gateways say of themselves by the centre's. Time is the scenario's own; nothing is waited for.
+engine of its own, what gateways say of themselves by the centre's, and what that says of an area by a third. Time is
+the scenario's own; nothing is waited for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from drivers.device_type import Unit
 from drivers.events import Event, Fact, Frame, Millis, parse_time
 from drivers.protocols import mqtt_topics
 from drivers.registry import device_type
+from hub.centre.areas.counting import Change, Ledger, Town, signs_of
 from hub.gateway.moments import moment
 from hub.registry.check import check
 from hub.registry.models import DevicePart, RegistryFile
@@ -29,7 +31,7 @@ from simulators.mqtt.native import Native
 from simulators.mqtt_devices.said import Said
 from simulators.play.foreign_units import ForeignHome, is_foreign
 from simulators.scenario.load import SHIPPED, load
-from simulators.scenario.model import Beat, Scenario
+from simulators.scenario.model import AREA, Beat, Scenario
 from simulators.scenario.plan import Window, day_begin, expected, troubles
 from simulators.town.registry import registry
 
@@ -100,13 +102,14 @@ async def _nowhere(_topic: str, _payload: bytes) -> bool:
 
 @dataclass(slots=True)
 class World:
-    """A municipality: an engine in each gateway, and the centre's for the gateways."""
+    """A municipality: an engine in each gateway, and the centre's for the gateways and for their areas."""
 
     scenario: Scenario
     registry: RegistryFile
     book: Book
     gateways: dict[str, Engine] = field(default_factory=dict)
     centre: Engine = field(init=False)
+    areas: Engine = field(init=False)
     told: list[Decision] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -120,6 +123,9 @@ class World:
             self.gateways[name].set_home(self._home(name))
             device = {home.gateway: DeviceSpec("gateway", since=0)}
             self.centre.set_home(HomeSpec(home.gateway, home.tz, {"name": name}, device, late_ms=0))
+        self.areas = Engine(self.book.judged_by("area"), started=begin)
+        for zone in self.registry.zones:
+            self.areas.set_home(HomeSpec(zone, "Europe/Oslo", {"name": zone}, late_ms=0))
 
     def live(self, voice: Voice) -> list[Decision]:
         """The scenario's first day, from begin to end."""
@@ -138,7 +144,19 @@ class World:
         end = day_begin(self.scenario, first, 2)
         for engine in (*self.gateways.values(), self.centre):
             self.told += engine.advance(end)
+        self._judge_areas()
         return self.told
+
+    def _judge_areas(self) -> None:
+        """One level up: what was decided about gateways, in its order (hub.centre.areas.judging)."""
+        signs, ledger = signs_of(self.book), Ledger(900_000)
+        zones = {home.gateway or "": (home.zone,) for home in self.registry.homes.values()}
+        about = [one for one in self.told if one.rule in signs and one.action in ("raise", "clear")]
+        for one in sorted(about, key=lambda each: each.at):
+            change = Change(one.rule, one.home, one.at, one.action == "raise")
+            for zone in ledger.take(change, signs[one.rule], Town(zones)):
+                event = ledger.counted(zone, Town(zones), change, one.at)
+                self.told += [*self.areas.observe(event), *self.areas.advance(one.at + 1)]
 
     def _back(self, until: Millis, since: Millis, gateway: str) -> None:
         """A gateway is back: its own deafness is nobody's silence (hub.gateway.judging does the same)."""
@@ -175,7 +193,8 @@ class World:
 
     def alerts(self) -> list[Alert]:
         """One alert a rule and key: what is raised while it is open adds to it."""
-        home_of = {home.gateway: name for name, home in self.registry.homes.items()}
+        home_of: dict[str | None, str] = {home.gateway: name for name, home in self.registry.homes.items()}
+        home_of |= dict.fromkeys(self.registry.zones, AREA)
         opened: dict[tuple[str, str], Alert] = {}
         for one in self.told:
             if one.action == "raise":
@@ -245,6 +264,12 @@ def test_what_a_pendant_said_while_its_gateway_was_down_is_told_with_its_own_tim
     assert not [one for one in world.told if one.rule == "device-silent"]
     cleared = [one for one in world.told if (one.action, one.rule) == ("clear", "gateway-silent")]
     assert len(cleared) == 2
+
+
+def test_an_area_without_power_is_one_alert_while_it_lasts(book: Book) -> None:
+    """Raised with the third home, over when fewer than two are left: the one whose battery died holds nothing up."""
+    told = [one for one in lived("power_cut", book).told if one.rule == "area-outage"]
+    assert [(one.action, local(one.at)[6:11]) for one in told] == [("raise", "17:15"), ("clear", "23:10")]
 
 
 def test_a_home_without_network_is_judged_at_once(book: Book) -> None:

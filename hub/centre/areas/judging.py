@@ -171,7 +171,11 @@ class AreaJudging:
 
     def _count_anew(self, town: Town, now: Millis) -> list[Verdict]:
         counted = {zone for out in self._ledger.outs.values() for zone in out.zones}
-        return [self._judge(self._ledger.counted(zone, town, None, now)) for zone in sorted(counted)]
+        return [
+            one
+            for zone in sorted(counted)
+            for one in self._judge(self._ledger.counted(zone, town, None, now))
+        ]
 
     def _meet(self, specs: Iterable[HomeSpec]) -> None:
         for spec in specs:
@@ -193,7 +197,7 @@ class AreaJudging:
             self._meet(found.specs)
             verdicts = [one for change in found.changes for one in self._verdicts(change, found.town)]
             if not found.more:
-                verdicts += [Verdict(each.home, (each,)) for each in self._engine.advance(now)]
+                verdicts += self._due(self._engine.advance(now))
             self._judged = found.upto
             if verdicts or loose:
                 touched += await self._write(verdicts, now, loose)
@@ -203,20 +207,27 @@ class AreaJudging:
     def _verdicts(self, change: Change, town: Town) -> list[Verdict]:
         zones = self._ledger.take(change, self._signs[change.rule], town)
         news = (change.alert,) if change.raised and change.alert is not None else ()
-        at = self._ledger.at
+        events = [self._ledger.counted(zone, town, change, self._ledger.at) for zone in zones]
+        return [one for event in events for one in self._judge(event, news)]
+
+    def _judge(self, event: Event, news: tuple[int, ...] = ()) -> list[Verdict]:
+        """One count and what it means at once: a rule without `for` raises at this very instant."""
+        decisions = [*self._engine.observe(event), *self._engine.advance(event.at + 1)]
+        here = tuple(each for each in decisions if each.home == event.home)
+        return [Verdict(event.home, here, news, self._members(event.home)), *self._due(decisions, event.home)]
+
+    def _due(self, decisions: Iterable[Decision], but: str = "") -> list[Verdict]:
+        """Decisions of deadlines, each with those who are out together in its zone."""
         return [
-            replace(self._judge(self._ledger.counted(zone, town, change, at)), news=news) for zone in zones
+            Verdict(each.home, (each,), (), self._members(each.home))
+            for each in decisions
+            if each.home != but
         ]
 
-    def _judge(self, event: Event) -> Verdict:
-        zone = event.home
-        decisions = tuple(self._engine.observe(event))
-        return Verdict(zone, decisions, group=tuple(self._members(zone)))
-
-    def _members(self, zone: str) -> list[Out]:
+    def _members(self, zone: str) -> tuple[Out, ...]:
         """Every reason of the gateways that went out together."""
         together = {out.gateway for out in self._ledger.together(zone)}
-        return [out for out in self._ledger.of(zone) if out.gateway in together]
+        return tuple(out for out in self._ledger.of(zone) if out.gateway in together)
 
     # -- carrying out -------------------------------------------------------------------------------------------
 

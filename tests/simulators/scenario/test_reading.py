@@ -85,7 +85,7 @@ def test_a_misspelt_incident_is_said_once() -> None:
         ("incidents: {at: '09:00'}", "line 9: 'incidents' is a list; begin each line with '- '"),
         (
             "expect:\n  - {rule: fall, home: h2, between: ['09:00', '09:10']}",
-            "line 10: an expected alert: 'home': 'h2' is none of h1",
+            "line 10: an expected alert: 'home': 'h2' is none of h1, area",
         ),
         (
             "expect:\n  - {rule: fall, home: h1}",
