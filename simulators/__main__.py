@@ -14,13 +14,16 @@ import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from simulators.scenario.load import load
 from simulators.scenario.model import Beat, Millis, Scenario
 from simulators.scenario.plan import day_begin, day_plan, expected, heard, troubles
 from simulators.scenario.text import ScenarioError
 from simulators.world import ClockError, World, read_clock, starting_at
+
+if TYPE_CHECKING:
+    from simulators.town.homes import Order
 
 OK, REFUSED = 0, 2
 REPLAY = "replay"
@@ -78,6 +81,10 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--homes-per-gateway", help="for town: default all on one gateway")
     one.add_argument(
+        "--to", help="write the days as JSON lines for `trygghub rules replay` into this file, .gz or not"
+    )
+    one.add_argument("--days", help="how many days --to writes; default 1")
+    one.add_argument(
         "--registry", help="write a registry file of the homes here, and stop if no broker is named"
     )
     one.add_argument("--data", help="data folder: keys, serial ports, where we are [TRYGGHUB_DATA]")
@@ -120,6 +127,8 @@ def run(args: argparse.Namespace, scenario: Scenario) -> int:
     elif args.dry:
         for line in dry(scenario, first, args.day):
             print_line(line)
+    elif args.to:
+        write(args, scenario, first)
     elif args.registry and not said(args, "broker"):
         sys.stdout.write(f"{args.registry}: {len(scenario.homes)} homes, {len(scenario.devices)} devices\n")
     elif args.expect:
@@ -128,6 +137,27 @@ def run(args: argparse.Namespace, scenario: Scenario) -> int:
     else:
         return live(args, scenario, first)
     return OK
+
+
+def write(args: argparse.Namespace, scenario: Scenario, first: date) -> None:
+    """Write a town's days for `trygghub rules replay`."""
+    from simulators.town.writing import MOST_DAYS, homes_file, write_town
+
+    order, path = order_of(args), Path(args.to)
+    if order is None:
+        raise Refused("--to writes a town; for another scenario redirect what --dry prints")
+    days = number(args, "days", 1, MOST_DAYS)
+    try:
+        count = write_town(order, first, max(1, days), path, on_stderr)
+    except OSError as wrong:
+        raise Refused(f"{path} cannot be written: {wrong.strerror or wrong}") from None
+    sys.stdout.write(f"{path}: {count} events of {len(scenario.homes)} homes\n")
+    sys.stdout.write(f"trygghub rules replay --homes {homes_file(path)} --events {path}\n")
+
+
+def on_stderr(line: str) -> None:
+    """How far we are."""
+    sys.stderr.write(line + "\n")
 
 
 def live(args: argparse.Namespace, scenario: Scenario, first: date) -> int:
@@ -180,7 +210,15 @@ def is_town(args: argparse.Namespace) -> bool:
 
 def town_asked_for(args: argparse.Namespace) -> Scenario | None:
     """The town that was asked for; None for other scenarios."""
-    from simulators.town.homes import MOST_HOMES, Order, town
+    from simulators.town.homes import town
+
+    order = order_of(args)
+    return None if order is None else town(order)
+
+
+def order_of(args: argparse.Namespace) -> Order | None:
+    """Which town was asked for; None for other scenarios."""
+    from simulators.town.homes import MOST_HOMES, Order
 
     if not is_town(args):
         return None
@@ -191,8 +229,7 @@ def town_asked_for(args: argparse.Namespace) -> Scenario | None:
         ble, serial = number(args, "ble", 0, 20), number(args, "serial", 0, 20)
     if not 1 <= homes <= MOST_HOMES:
         raise Refused(f"a town has 1 to {MOST_HOMES} homes, not {homes}")
-    order = Order(homes, seed, min(ble, homes), min(serial, homes), trouble(args))
-    return town(order)
+    return Order(homes, seed, min(ble, homes), min(serial, homes), trouble(args))
 
 
 def registered(args: argparse.Namespace, scenario: Scenario) -> Scenario:

@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 from hub.broker.logins import Login
 
+LARGEST_PACKET = 8 * 1_048_576 + 65_536
+"""Bytes of one message that our own brokers take: the largest registry part of a gateway, and its head."""
+
 
 class BrokerMissing(Exception):  # noqa: N818  # a finding about the machine
     """The broker's program is not on this machine; the text says what to install."""

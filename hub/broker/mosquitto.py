@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.broker.backend import BrokerMissing, Listener, login_url, private_folder
+from hub.broker.backend import LARGEST_PACKET, BrokerMissing, Listener, login_url, private_folder
 from hub.broker.logins import Login
 from hub.files import write_private
 
@@ -24,7 +24,6 @@ PLACES = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbi
 ITERATIONS = (
     101  # mosquitto_passwd's own number; our passwords have 192 random bits, no dictionary reaches them
 )
-LARGEST_PACKET = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)

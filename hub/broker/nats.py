@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from hub.broker.backend import BrokerMissing, Listener, login_url, private_folder
+from hub.broker.backend import LARGEST_PACKET, BrokerMissing, Listener, login_url, private_folder
 from hub.broker.logins import Login
 from hub.files import write_private
 
@@ -61,6 +61,7 @@ def configuration(folder: Path, listener: Listener, logins: Sequence[Login]) -> 
 server_name: "trygghub"
 host: "127.0.0.1"
 port: -1
+max_payload: {LARGEST_PACKET}
 jetstream {{
   store_dir: {json.dumps(str((folder / "store").absolute()))}
   max_memory_store: {LARGEST_MEMORY}

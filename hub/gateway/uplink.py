@@ -23,7 +23,7 @@ from hub.gateway import outbox
 from hub.gateway.outbox import Cursors
 from hub.store.errors import StoreError
 from hub.store.writer import Writer
-from hub.uplink.messages import Ack, LaneName, Order, Part, down_topic, up_topic
+from hub.uplink.messages import LARGEST_PART, Ack, LaneName, Order, Part, down_topic, up_topic
 
 PUBLISH_WITHIN = 15.0
 """Seconds for the broker to take one batch; then the connection is not believed any more (TR-20)."""
@@ -70,6 +70,7 @@ class Uplink:
             subscriptions=tuple(topics),
             on_message=on_message,
             on_state=self._on_state,
+            max_payload=LARGEST_PART,
         )
 
     @property

@@ -22,7 +22,10 @@ Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{8,32}$")]
 EntryType = Literal["event", "decision", "unknown", "unreadable", "result", "health"]
 
 MAX_BATCH = 256
-"""Entries in one uplink message; keeps a batch far below the embedded broker's 1 MB payload limit."""
+"""Entries in one uplink message; keeps a batch far below every broker's payload limit."""
+
+LARGEST_PART = 8 * 1_048_576
+"""Bytes of a gateway's part of the registry; a thousand homes behind one gateway are 1.6 MB."""
 
 
 class Message(BaseModel):

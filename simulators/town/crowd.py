@@ -1,6 +1,8 @@
 """Many homes' MQTT devices on a few connections: native devices, and makers' bridges beside them.
 
-A device's faults are its own: what breaks its link breaks it for no other, though they share a connection.
+Commands are heard at QoS 0, as most firmware hears them; a broker that keeps books for each QoS 1 subscription has no
+room for those of a whole town. A device's faults are its own: what breaks its link breaks it for no other, though they
+share a connection.
 """
 
 from __future__ import annotations
@@ -41,11 +43,7 @@ class NativeCrowd:
         self, homes: Iterable[Home], broker: str, name: str, world: World, boot: str, troubles: Troubles
     ) -> None:
         listed = list(homes)
-        topics = [
-            (f"homes/{home.id}/devices/+/{part}", qos)
-            for home in listed
-            for part, qos in (("ack", 0), ("command", 1))
-        ]
+        topics = [(f"homes/{home.id}/devices/+/{part}", 0) for home in listed for part in ("ack", "command")]
         self.trunk = Trunk(broker, f"crowd-{name}-{boot}", topics, self._heard, self.wake)
         self.ways = Ways(self.trunk, broker, f"crowd-{name}-{boot}", world.speed)
         self.natives: dict[str, Native] = {}
@@ -142,7 +140,7 @@ class ForeignCrowd:
         devices = [one for home in homes for one in home.devices.values() if is_foreign(one)]
         self.home = ForeignHome(devices)
         self._listening = {topic: stand for stand in self.home.stands.values() for topic in stand.topics}
-        topics = [(topic, 1) for topic in self._listening]
+        topics = [(topic, 0) for topic in self._listening]
         self.trunk = Trunk(broker, f"bridges-{name}-{boot}", topics, self._heard, self._up)
         self.ways = Ways(self.trunk, broker, f"bridges-{name}-{boot}", world.speed)
 

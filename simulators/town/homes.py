@@ -68,13 +68,12 @@ class Order:
         return f"town-{self.homes}-{self.seed}"
 
 
-def town(order: Order) -> Scenario:
-    """The whole town."""
-    people = {f"t{number:04d}": _draw(order, number, "person") for number in range(1, order.homes + 1)}
+def town(order: Order, numbers: range | None = None) -> Scenario:
+    """The whole town, or the homes with these numbers, from 1."""
     homes: dict[str, Home] = {}
     incidents: list[Incident] = []
-    for number, (name, draw) in enumerate(people.items(), start=1):
-        somebody = person(draw)
+    for number in numbers or range(1, order.homes + 1):
+        name, somebody = f"t{number:04d}", person(_draw(order, number, "person"))
         homes[name] = _home(order, number, name, somebody)
         incidents += trouble(homes[name], somebody, _draw(order, number, "trouble"))
         incidents += faults(homes[name], _draw(order, number, "faults"), DAYS, order.trouble)

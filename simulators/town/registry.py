@@ -148,7 +148,7 @@ def _device(device: Device) -> Entry:
     entry: Entry = {
         "home": device.home,
         "class": device.kind.device_class,
-        "type": _type(device),
+        "type": registered_type(device),
         "link": device.kind.wire,
         "address": _address(device),
         "name": name,
@@ -158,7 +158,8 @@ def _device(device: Device) -> Entry:
     return entry | {key: value for key, value in optional.items() if value}
 
 
-def _type(device: Device) -> str:
+def registered_type(device: Device) -> str:
+    """The hub's id of its device type."""
     if device.kind.wire != "mqtt":
         return OWN_WIRE[device.type]
     return FAMILY.get(device.family) or NATIVE.get(device.type, "native_alarm")
