@@ -11,32 +11,26 @@ what they raise is told at once, and it is told once.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from math import inf
 from typing import Any
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Millis
-from rules import reload, snapshot
+from rules import arrival, reload, snapshot
 from rules.book import Book
 from rules.catch_all import QUIET_WHEN_BROKEN, broken_rules, catch_all
 from rules.decision import Action, Decision
-from rules.homes import DEFAULT_LATE, RECENT, Home, HomeSpec
-from rules.ids import Seen, id_order
-from rules.machines import Machine, Slot, machine_for
-from rules.machines.base import Act
-from rules.telling import marked_late, told_by
-from rules.timers import Timers
+from rules.homes import DEFAULT_LATE, Home, HomeSpec
+from rules.ids import Seen
+from rules.machines import Machine, Slot
+from rules.telling import Telling, told_by
+from rules.timers import NEVER, Soonest, Timers
 from rules.waiting import Waiting
+from rules.wiring import NOTHING, wire
 
 _KEEP_IDS: Millis = 2 * DEFAULT_LATE
 _HELP = frozenset(kind for kind, spec in CATALOGUE.facts.items() if spec.call_for_help)
-_ANSWERS: frozenset[Action] = frozenset(("raise", "repeat", "held"))
-
-
-_NOTHING: tuple[Act, ...] = ()
 
 
 class Engine:
@@ -54,55 +48,48 @@ class Engine:
         self.homes: dict[str, Home] = {}
         self.late_events = 0
         self.faults = 0
+        self.event: Event | None = None  # the one under judgement; None for a deadline
         self._broken_at: dict[str, Millis] = {}
         self._urgent_lane, self._catch_all = urgent, catch_all
-        self._out: list[Decision] = []
-        self._kept: list[Decision] = []  # decided between two calls, told by the next
         self._now: Millis = started
-        self._event: Event | None = None
-        self._answered = False
-        self._trying = False
-        self.timers = Timers()
-        self.waiting = Waiting()
+        self.soonest = Soonest()
+        self.timers = Timers(self.soonest)
+        self.waiting = Waiting(self.soonest)
         self.seen = Seen(_KEEP_IDS)
+        self.telling = Telling()
         self.use(book)
 
     def use(self, book: Book) -> None:
-        """Compile a book: its machines, who holds whom, and which function each kind calls."""
+        """Judge by a book from now on; state is not looked at."""
         self.book = book
-        self.machines = [machine_for(rule, index, self) for index, rule in enumerate(book.rules.values())]
-        self.by_name = {machine.rule.name: machine for machine in self.machines}
-        for machine in self.machines:
-            machine.rank = book.ranks[machine.rule.name]
-            machine.holders = tuple(self.by_name[name] for name in machine.rule.held_by)
-            machine.holds = tuple(m for m in self.machines if machine.rule.name in m.rule.held_by)
-        self._acts: dict[str, tuple[Act, ...]] = dict.fromkeys(CATALOGUE.facts, _NOTHING)
-        self._urgent: dict[str, tuple[tuple[Machine[Any], Act], ...]] = {}
-        for machine in self.machines:
-            for kind, act in machine.acts():
-                self._acts[kind] = (*self._acts[kind], act)
-                if machine.latches and machine.rule.critical and self._urgent_lane:
-                    self._urgent[kind] = (*self._urgent.get(kind, ()), (machine, act))
+        self.wiring = wire(book, self)
+        self.machines, self.by_name = self.wiring.machines, self.wiring.by_name
+        self._by_kind = self.wiring.by_kind
         if self._catch_all:
             for kind in _HELP:
-                self._acts[kind] = (self._hear, *self._acts[kind], self._see_answered)
-        self.urgent_kinds = frozenset((*self._urgent, *_HELP)) if self._urgent_lane else frozenset()
+                self._by_kind[kind] = (self._hear, *self._by_kind[kind], self.catch)
+        self.urgent_kinds = frozenset((*self.wiring.at_once, *_HELP)) if self._urgent_lane else frozenset()
 
     # ---------------------------------------------------------------- what is told to the engine
 
     def set_home(self, spec: HomeSpec) -> None:
         """Add a home or change it. State is kept; due times follow the new numbers; new devices are watched."""
-        self._out = self._kept
+        self.telling.between()
+        home, gone = self._settle_in(spec)
+        self._meet(home, gone)
+        self._arm((home,))
+
+    def _settle_in(self, spec: HomeSpec) -> tuple[Home, Iterable[str]]:
+        """The home as the registry has it now, and the devices taken away from it."""
         home = self.home(spec.id)
         gone, home.registered = home.assigned - spec.devices.keys(), True
         home.settle_in(spec, self.book)
         self.seen.keep = max(self.seen.keep, 2 * home.grace)
-        self._meet(home, gone)
-        self._arm((home,))
+        return home, gone
 
     def _meet(self, home: Home, gone: Iterable[str]) -> None:
         """Let every machine watch what the registry assigned, and end what it says of devices taken away."""
-        now = self._now if self._event is None else max(self._now, self._event.heard)
+        now = self._now if self.event is None else max(self._now, self.event.heard)
         for machine in self.machines:
             for device in sorted(gone):
                 machine.forget(home, device, now)
@@ -116,38 +103,39 @@ class Engine:
         """
         return self.feed((event,))
 
-    def feed(self, events: Iterable[Event]) -> list[Decision]:
-        """Judge many events at once, as `observe` does one by one; what a replay runs on."""
-        out = self._out = self._kept
-        self._kept = []
-        homes, acts, waiting, seen = self.homes, self._acts, self.waiting, self.seen
-        timers = self.timers.heap
-        young, old, turn_at = seen.young, seen.old, seen.turn_at
+    def feed(self, events: Iterable[Event], *, distinct: bool = False) -> list[Decision]:
+        """Judge many events at once, as `observe` does one by one; what a replay runs on.
+
+        distinct: no id occurs twice among them or has been heard before, so none needs to be remembered.
+        """
+        out = self.telling.begin()
+        homes, by_kind, soonest, seen = self.homes, self._by_kind, self.soonest, self.seen
+        young, old = seen.young, seen.old
         for event in events:
             heard = event.heard
-            if timers[0][0] < heard or waiting.first < heard:
+            if soonest.at < heard:
+                young, old = seen.generations(heard)
                 self._settle(heard)
             try:
-                home, todo = homes[event.home], acts[event.kind]
+                home, acts = homes[event.home], by_kind[event.kind]
             except KeyError:  # a home not heard before, or a kind that no rule names
-                home, todo = self.home(event.home), acts.get(event.kind, _NOTHING)
-            if heard >= turn_at:
-                young, old, turn_at = seen.turn(heard)
-            event_id = event.id
-            if event_id in young or event_id in old:
-                if seen.again(home, event_id):
-                    continue
-            else:
-                young[event_id] = home
+                home, acts = self.home(event.home), by_kind.get(event.kind, NOTHING)
+            if not distinct:
+                event_id = event.id
+                if event_id in young or event_id in old:
+                    if seen.again(home, event_id):
+                        continue
+                else:
+                    young[event_id] = home
             if home.grace or event.at != heard:
                 self._place(home, event)
                 continue
-            self._event = event
-            for act in todo:
+            self.event = event
+            for act in acts:
                 try:
                     act(home, event)
                 except Exception as fault:
-                    self._broken(home, fault)
+                    self.broke(home, fault)
         return out
 
     def _place(self, home: Home, event: Event) -> None:
@@ -156,13 +144,13 @@ class Engine:
         if lag < 0:
             event = replace(event, at=event.heard)
         if lag > home.grace or (home.late and lag > home.allowance(event.device)):
-            self._late(home, event)
+            arrival.come_late(self, home, event)
         elif not home.grace:
-            self._apply(home, event)
+            self._judge(home, event)
         else:
             self.waiting.put(home, event)
             if event.kind in self.urgent_kinds:
-                self._try(home, event)
+                arrival.try_out(self, home, event)
 
     def advance(self, now: Millis) -> list[Decision]:
         """Time has passed: everything due before `now` less the allowance happens, in order, at its own instant.
@@ -170,15 +158,15 @@ class Engine:
         Strictly before, because an event of this very millisecond may still be on its way and would be in time. Call it
         when all that was heard before `now` has been observed; `next_due` says when there is something to do.
         """
-        self._out, self._kept, self._now = self._kept, [], now
+        out, self._now = self.telling.begin(), now
         self.seen.clock_set(now)
         self._settle(now)
-        return self._out
+        return out
 
     def finish(self, until: Millis) -> list[Decision]:
         """Nothing more will be heard up to and including `until`: settle it all, allowances and all. For replays."""
-        self._out, self._kept = self._kept, []
-        waiting, self.waiting = self.waiting, Waiting()
+        out = self.telling.begin()
+        waiting, self.waiting = self.waiting, Waiting(self.soonest)
         for home in self.homes.values():
             home.grace = 0
         for event in waiting:
@@ -186,26 +174,29 @@ class Engine:
         self.timers.clear()
         self._arm(self.homes.values())
         self._settle(until + 1)
-        return self._out
+        return out
 
     def next_due(self) -> Millis | None:
         """When to call `advance` next, in ms UTC of the wall clock; None if nothing waits."""
-        timer = self.timers.first()
-        first = min(inf if timer is None else timer, self.waiting.first)
-        return None if first == inf else int(first) + 1
+        first = min(self.timers.first(), self.waiting.first)
+        return None if first == NEVER else first + 1
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that must survive a restart, as JSON values."""
         return snapshot.pack(self)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over a snapshot; what fell due meanwhile fires at the next call. Raises ValueError if unreadable."""
+    def restore(self, state: Mapping[str, Any], homes: Iterable[HomeSpec] = ()) -> None:
+        """Take over a snapshot; what fell due meanwhile fires at the next call. Raises ValueError if unreadable.
+
+        homes: as the registry has them now, which saves setting each of them before.
+        """
+        for spec in homes:
+            self._settle_in(spec)
         snapshot.unpack(self, state)
 
     def reload(self, book: Book, now: Millis, history: Iterable[Event] = ()) -> list[Decision]:
         """Swap the book. history: the last `rules.reload.horizon` ms of the journal, in the order of hearing."""
-        self._out, self._kept, self._event = self._kept, [], None
-        told = self._out
+        told, self.event = self.telling.begin(), None
         reload.swap(self, book, now, history)
         return told
 
@@ -218,53 +209,52 @@ class Engine:
 
     def close(self, home: str, rule: str, key: str, at: Millis) -> list[Decision]:
         """A person closed an alert; what it held back begins anew."""
-        self._out, self._kept = self._kept, []
+        out = self.telling.begin()
         machine, where = self.by_name.get(rule), self.homes.get(home)
         if machine is not None and where is not None:
             for slot in machine.slots(where):
                 if slot.key == key:
                     machine.close(where, slot, at)
-        return self._out
+        return out
 
     # ---------------------------------------------------------------- settling
 
     def _settle(self, before: Millis) -> None:
         """Let happen what is due before a moment: events and deadlines in one order, events first at one instant."""
-        timers, waiting, acts = self.timers.heap, self.waiting, self._acts
+        timers, waiting = self.timers.heap, self.waiting
         while True:
             first, timer = waiting.first, timers[0][0]
             if first <= timer:
                 if first >= before:
-                    return
+                    break
                 _, home, event = waiting.take()
                 if home.pending:
                     home.pending = [each for each in home.pending if each is not event]
-                self._event = event
-                for act in acts.get(event.kind, _NOTHING):
-                    try:
-                        act(home, event)
-                    except Exception as fault:
-                        self._broken(home, fault)
+                self._judge(home, event)
             else:
                 if timer >= before:
-                    return
+                    break
                 come = self.timers.take()
                 if come is not None:
-                    machine, home, slot, due = come
-                    self._event = None
-                    try:
-                        machine.fire(home, slot, due)
-                    except Exception as fault:
-                        self._broken(home, fault, due)
+                    self._fire(*come)
+        self.soonest.at = min(timer, first, self.seen.turn_at)
 
-    def _apply(self, home: Home, event: Event) -> None:
+    def _judge(self, home: Home, event: Event) -> None:
         """Give an event to the rules that name its kind."""
-        self._event = event
-        for act in self._acts.get(event.kind, _NOTHING):
+        self.event = event
+        for act in self._by_kind.get(event.kind, NOTHING):
             try:
                 act(home, event)
             except Exception as fault:
-                self._broken(home, fault)
+                self.broke(home, fault)
+
+    def _fire(self, machine: Machine[Any], home: Home, slot: Slot, due: Millis) -> None:
+        """A deadline has come."""
+        self.event = None
+        try:
+            machine.fire(home, slot, due)
+        except Exception as fault:
+            self.broke(home, fault, due)
 
     def schedule(self, machine: Machine[Any], home: Home, slot: Slot, due: Millis) -> None:
         """Look at a slot again when `due` has come; one entry a slot, unless it must come earlier."""
@@ -272,7 +262,7 @@ class Engine:
 
     def take_up(self) -> None:
         """State was put in place: look again at what the registry assigned, and build the heap."""
-        self._out = self._kept
+        self.telling.between()
         for home in self.homes.values():
             if home.registered:
                 self._meet(home, home.assigned - home.spec.devices.keys())
@@ -301,69 +291,7 @@ class Engine:
             known.settle_in(known.spec, self.book)
         return known
 
-    # ---------------------------------------------------------------- arrival: urgent, late, unanswered
-
-    def _try(self, home: Home, event: Event) -> None:
-        """Tell at once what critical rules make of everything heard so far, the unsettled in its order.
-
-        The state is put back afterwards; when the event settles, what was told is not told again. A told alert is
-        never taken back, even if an earlier event still to come would have led elsewhere.
-        """
-        home.pending.append(event)
-        self._answered, self._trying = False, True
-        pending = sorted(home.pending, key=lambda each: (each.at, id_order(each.id)))
-        for machine, _ in self._urgent.get(event.kind, ()):
-            before = home.slots[machine.index]
-            try:
-                home.slots[machine.index] = machine.copy(home)
-                for each in pending:
-                    for other, act in self._urgent.get(each.kind, ()):
-                        if other is machine:
-                            self._event = each
-                            act(home, each)
-            except Exception as fault:
-                self._broken(home, fault)
-            finally:
-                home.slots[machine.index] = before
-        self._event = event
-        if event.kind in _HELP:
-            self._see_answered(home, event)
-        self._trying = False
-
-    def _late(self, home: Home, event: Event) -> None:
-        """Mark it; no state is touched, but a call for help is raised however late, and a late answer clears."""
-        self.late_events += 1
-        self._event, self._answered = event, False
-        self._out.append(marked_late(home, event))
-        for machine in self.machines:
-            if event.kind in machine.kinds:
-                try:
-                    machine.late(home, event)
-                except Exception as fault:
-                    self._broken(home, fault)
-        if event.kind in _HELP:
-            self._see_answered(home, event)
-
-    def _broken(self, home: Home, fault: Exception, at: Millis = 0) -> None:
-        """A rule of ours broke: the others go on, and it is told, once in ten minutes a home (promise 5)."""
-        self.faults += 1
-        now = self._event.at if self._event is not None else at
-        if now - self._broken_at.get(home.id, -QUIET_WHEN_BROKEN) >= QUIET_WHEN_BROKEN:
-            self._broken_at[home.id] = now
-            answered = self._answered
-            self._take(home, broken_rules(home, now, fault))
-            self._answered = answered  # that our rules broke is no answer to a call for help
-
-    def _hear(self, home: Home, event: Event) -> None:  # noqa: ARG002  an act like those of the machines
-        """A call for help: see whether the rules that follow answer it."""
-        self._answered = False
-
-    def _see_answered(self, home: Home, event: Event) -> None:
-        """A call for help that no rule answered is raised in the catalogue's own words (promise 5)."""
-        if self._catch_all and not self._answered:
-            self._take(home, catch_all(home, event))
-
-    # ---------------------------------------------------------------- decisions
+    # ---------------------------------------------------------------- what machines tell the engine
 
     def emit(
         self,
@@ -377,35 +305,31 @@ class Engine:
         reason: str = "",
     ) -> None:
         """Take a machine's decision down."""
-        self._take(home, told_by(machine, home, slot, self._event, action, at, because, says, reason))
-
-    def _take(self, home: Home, decision: Decision) -> None:
-        """Pass a decision on, once."""
-        if decision.action in _ANSWERS:
-            self._answered = True
-        if self._trying:
-            if decision.identity in home.told:
-                return
-            home.told[decision.identity] = None
-            while len(home.told) > 8 * RECENT:
-                del home.told[next(iter(home.told))]
-        elif home.told and decision.identity in home.told:
-            del home.told[decision.identity]
-            return
-        place = (decision.rule, decision.key)
-        recent = home.recent.get(place)
-        if recent is None:
-            recent = home.recent[place] = deque(maxlen=RECENT)
-        recent.append((decision.at, decision.action, decision.reason))
-        self._out.append(decision)
-
-    def tell_later(self, decision: Decision) -> None:
-        """Tell a decision with the next call's."""
-        self._kept.append(decision)
+        decision = told_by(machine, home, slot, self.event, action, at, because, says, reason)
+        self.telling.take(home, decision)
 
     def answered(self) -> None:
         """The event under judgement is being dealt with, though nothing new is raised."""
-        self._answered = True
+        self.telling.answered = True
+
+    def broke(self, home: Home, fault: Exception, at: Millis = 0) -> None:
+        """A rule of ours broke: the others go on, and it is told, once in ten minutes a home (promise 5)."""
+        self.faults += 1
+        now = self.event.at if self.event is not None else at
+        if now - self._broken_at.get(home.id, -QUIET_WHEN_BROKEN) >= QUIET_WHEN_BROKEN:
+            self._broken_at[home.id] = now
+            answered = self.telling.answered
+            self.telling.take(home, broken_rules(home, now, fault))
+            self.telling.answered = answered  # that our rules broke is no answer to a call for help
+
+    def _hear(self, home: Home, event: Event) -> None:  # noqa: ARG002  an act like those of the machines
+        """A call for help: see whether the rules that follow answer it."""
+        self.telling.answered = False
+
+    def catch(self, home: Home, event: Event) -> None:
+        """A call for help that no rule answered is raised in the catalogue's own words (promise 5)."""
+        if self._catch_all and not self.telling.answered and event.kind in _HELP:
+            self.telling.take(home, catch_all(home, event))
 
     def open_alerts(self, homes: Iterable[str] = ()) -> list[tuple[str, str, str, Millis]]:
         """(home, rule, key, at) of every open alert, of the named homes or all."""

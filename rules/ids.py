@@ -44,16 +44,20 @@ class Seen:
         self.young[both] = home
         return False
 
-    def turn(self, heard: Millis) -> tuple[dict[object, Home], dict[object, Home], Millis]:
-        """Let the elder generation fall away; gives the younger, the elder and the time of the next turn."""
+    def generations(self, heard: Millis) -> tuple[dict[object, Home], dict[object, Home]]:
+        """The younger and the elder; the elder has fallen away if it is time."""
+        if heard >= self.turn_at:
+            self._turn(heard)
+        return self.young, self.old
+
+    def _turn(self, heard: Millis) -> None:
         self.old, self.young = self.young, {}
         self.turn_at = heard + self.keep
-        return self.young, self.old, self.turn_at
 
     def clock_set(self, now: Millis) -> None:
         """A clock that was set back must not keep ids for the time it was ahead."""
         if self.turn_at - now > 2 * self.keep:
-            self.turn(now)
+            self._turn(now)
 
     def pack(self) -> list[list[str]]:
         """[home, id] of everything remembered."""

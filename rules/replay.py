@@ -14,6 +14,7 @@ from rules.decision import Decision
 from rules.engine import Engine
 from rules.homes import HomeSpec
 from rules.ids import IdOrder, id_order
+from rules.unswept import unswept
 
 TOLD = frozenset(("raise", "clear"))
 
@@ -35,22 +36,31 @@ def judge(
     until: Millis | None = None,
     started: Millis = 0,
     catch_all: bool = False,
+    distinct: bool | None = None,
 ) -> tuple[list[Decision], Engine]:
     """Every decision on events in the order of hearing, and the engine as it stands at the end.
 
     until: nothing heard later is read, and every deadline up to and including it falls due; without it the stream's
-    last hearing. started: silence before it is nobody's silence.
+    last hearing. started: silence before it is nobody's silence. distinct: whether every event has an id of its own;
+    looked at where it is not said.
     """
-    engine = Engine(book, started, urgent=False, catch_all=catch_all)
-    for home in homes:
-        engine.set_home(home)
     if until is not None and events and events[-1].heard > until:
         events = [event for event in events if event.heard <= until]
-    decisions = engine.feed(events)
     end = until if until is not None else (events[-1].heard if events else started)
-    decisions = [*decisions, *engine.finish(end)]
+    engine = Engine(book, started, urgent=False, catch_all=catch_all)
+    with unswept():
+        for home in homes:
+            engine.set_home(home)
+        unlike = are_distinct(events) if distinct is None else distinct
+        decisions = engine.feed(events, distinct=unlike)
+        decisions += engine.finish(end)
     decisions.sort(key=_at)
     return decisions, engine
+
+
+def are_distinct(events: Sequence[Event]) -> bool:
+    """Whether every event has an id of its own."""
+    return len({event.id for event in events}) == len(events)
 
 
 def _at(decision: Decision) -> Millis:

@@ -6,7 +6,6 @@ meaning, so a snapshot taken with one book can be read with another: rules that 
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from drivers.events import Event, Millis
 from rules.decision import Decision
 from rules.homes import RECENT, Home
 from rules.reasons import CHANGED, REMOVED
+from rules.unswept import unswept
 
 if TYPE_CHECKING:
     from rules.engine import Engine
@@ -39,15 +39,11 @@ def unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
     """Take over what `pack` wrote. Raises ValueError for another format, and for what it cannot read."""
     if packed.get("format") != FORMAT:
         raise ValueError(f"a snapshot of format {FORMAT} is needed, not {packed.get('format')!r:.40}")
-    collecting = gc.isenabled()
-    gc.disable()  # a hundred thousand objects are made and none dropped; walking them again and again doubles the time
     try:
-        _unpack(engine, packed)
+        with unswept():
+            _unpack(engine, packed)
     except (KeyError, TypeError, IndexError, AttributeError) as wrong:
         raise ValueError(f"the snapshot cannot be read: {wrong!r:.200}") from wrong
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
@@ -113,7 +109,7 @@ def _end_what_is_gone(
             if told:
                 at, because, says = told
                 reason = REMOVED if machine is None else CHANGED
-                engine.tell_later(
+                engine.telling.later(
                     Decision(action="clear", rule=name, key=key, home=home, device=device, at=max(now, at),
                              because=tuple(because), says=says, reason=reason)
                 )  # fmt: skip

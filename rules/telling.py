@@ -1,15 +1,69 @@
-"""A machine's word as a decision, with everything a person or another program asks of it."""
+"""Decisions on their way out: a machine's word made whole, told once, and remembered for `why-not`."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from drivers.events import Event, Millis
 from rules.decision import Action, Decision
-from rules.homes import Home
+from rules.homes import RECENT, Home
 from rules.machines.base import Machine, Slot
 from rules.spans import say_span
+
+_ANSWERS: frozenset[Action] = frozenset(("raise", "repeat", "held"))
+
+MOST_TOLD = 8 * RECENT
+"""Decisions of one home told on arrival and not yet settled; beyond it the oldest is forgotten."""
+
+
+class Telling:
+    """out: what the call under way answers. answered: whether the event under judgement is dealt with.
+
+    trying: what is taken now is told on arrival; the same decision is dropped when the event settles.
+    """
+
+    __slots__ = ("_kept", "answered", "out", "trying")
+
+    def __init__(self) -> None:
+        self.out: list[Decision] = []
+        self.answered = False
+        self.trying = False
+        self._kept: list[Decision] = []  # decided between two calls, told by the next
+
+    def begin(self) -> list[Decision]:
+        """A call begins: the list it will answer, which holds what was decided before it."""
+        self.out, self._kept = self._kept, []
+        return self.out
+
+    def between(self) -> None:
+        """What is taken now is told by the next call."""
+        self.out = self._kept
+
+    def later(self, decision: Decision) -> None:
+        """Tell a decision with the next call's."""
+        self._kept.append(decision)
+
+    def take(self, home: Home, decision: Decision) -> None:
+        """Pass a decision on, once."""
+        if decision.action in _ANSWERS:
+            self.answered = True
+        if self.trying:
+            if decision.identity in home.told:
+                return
+            home.told[decision.identity] = None
+            while len(home.told) > MOST_TOLD:
+                del home.told[next(iter(home.told))]
+        elif home.told and decision.identity in home.told:
+            del home.told[decision.identity]
+            return
+        place = (decision.rule, decision.key)
+        recent = home.recent.get(place)
+        if recent is None:
+            recent = home.recent[place] = deque(maxlen=RECENT)
+        recent.append((decision.at, decision.action, decision.reason))
+        self.out.append(decision)
 
 
 def told_by(

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from math import inf
 from typing import TypeAlias
 
 from drivers.events import Event, Millis
 from rules.homes import Home
 from rules.ids import id_order
+from rules.timers import NEVER, Soonest
 
 Entry: TypeAlias = tuple[Millis, Home, Event]
 """When it is released (at + allowance), its home, the event."""
 
 
 class Waiting:
-    """first: the earliest release time, infinite when nothing waits."""
+    """first: the earliest release time, NEVER when nothing waits."""
 
-    __slots__ = ("_queue", "_queues", "first")
+    __slots__ = ("_queue", "_queues", "_soonest", "first")
 
-    def __init__(self) -> None:
+    def __init__(self, soonest: Soonest) -> None:
+        self._soonest = soonest
         self._queues: dict[Millis, deque[Entry]] = {}
         self._queue: deque[Entry] = deque()
-        self.first: float = inf
+        self.first: Millis = NEVER
 
     def put(self, home: Home, event: Event) -> None:
         """Let an event wait for as long as its home allows."""
@@ -42,6 +43,7 @@ class Waiting:
             queue.insert(_place(queue, release, event), (release, home, event))
         if release < self.first:
             self.first, self._queue = release, queue
+            self._soonest.at = min(self._soonest.at, release)
 
     def take(self) -> Entry:
         """The event whose time has come."""
@@ -50,7 +52,7 @@ class Waiting:
         if len(self._queues) > 1:
             filled = [each for each in self._queues.values() if each]
             queue = self._queue = min(filled, key=_first, default=queue)
-        self.first = queue[0][0] if queue else inf
+        self.first = queue[0][0] if queue else NEVER
         return entry
 
     def __iter__(self) -> Iterator[Event]:

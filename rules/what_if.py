@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Millis
 from rules.book import Book
 from rules.decision import Decision
 from rules.homes import HomeSpec
-from rules.replay import judge
+from rules.replay import are_distinct, judge
 
 Place: TypeAlias = tuple[str, str, str]
 """(home, rule, key)."""
@@ -71,8 +70,18 @@ def what_if(
     """
     changed = affected(before, after, frozenset(parameters or ()))
     others = [_with(home, parameters) for home in homes] if parameters else homes
-    old = _raises(before, homes, events, changed, until, started)
-    new = _raises(after, others, events, changed, until, started)
+    end = until if until is not None else (events[-1].heard if events else started)
+    parts = (before.only(changed), after.only(changed))
+    wanted = _seen_by(parts, events)
+    distinct = are_distinct(wanted)
+    old, new = (
+        [
+            each
+            for each in judge(part, there, wanted, until=end, started=started, distinct=distinct)[0]
+            if each.action == "raise" and each.rule in changed
+        ]
+        for part, there in zip(parts, (homes, others), strict=True)
+    )
     return compare(old, new)
 
 
@@ -108,22 +117,10 @@ def _with(home: HomeSpec, parameters: Mapping[str, Any] | None) -> HomeSpec:
     return replace(home, resident={**home.resident, **(parameters or {})})
 
 
-def _raises(
-    book: Book,
-    homes: Iterable[HomeSpec],
-    events: Sequence[Event],
-    changed: frozenset[str],
-    until: Millis | None,
-    started: Millis,
-) -> list[Decision]:
-    part = book.only(changed)
-    end = until if until is not None else (events[-1].heard if events else started)
-    kinds = {kind for rule in part.rules.values() for kind in rule.kinds}
-    wanted = (
-        [event for event in events if event.kind in kinds] if len(kinds) < len(CATALOGUE.facts) else events
-    )
-    decisions, _ = judge(part, homes, wanted, until=end, started=started)
-    return [each for each in decisions if each.action == "raise" and each.rule in changed]
+def _seen_by(books: Iterable[Book], events: Sequence[Event]) -> Sequence[Event]:
+    """The events that any of these books looks at."""
+    kinds = {kind for book in books for rule in book.rules.values() for kind in rule.kinds}
+    return [event for event in events if event.kind in kinds]
 
 
 def compare(before: Iterable[Decision], after: Iterable[Decision]) -> Difference:

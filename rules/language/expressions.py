@@ -19,7 +19,7 @@ import ast
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from drivers.catalogue import CATALOGUE
@@ -40,6 +40,10 @@ The sample is the value itself where the condition speaks of one state, else the
 """
 
 
+UNKNOWABLE = (ArithmeticError, TypeError, ValueError, LookupError)
+"""What a test may raise where its sample or a parameter is none it can be asked of; the answer is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A compiled CONDITION. states: what it speaks of, in order. source: the Python we wrote, to be shown."""
@@ -56,8 +60,14 @@ class Condition:
             return None
         try:
             return self.test(sample, parameters)
-        except (ArithmeticError, TypeError, ValueError, LookupError):
+        except UNKNOWABLE:
             return None
+
+
+def opposite(condition: Condition) -> Condition:
+    """Whether it is not so: what ends an episode where nothing else is said."""
+    test = condition.test
+    return replace(condition, text=f"not ({condition.text})", test=lambda v, p: _not(test(v, p)))
 
 
 def compile_condition(text: str, parameters: Parameters, states: Sequence[str] = ()) -> Condition:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from drivers.events import Event, Millis
 from rules.book import Rule
 from rules.homes import Home
+from rules.language.expressions import UNKNOWABLE, opposite
 from rules.language.vocabulary import Source, sources_of
 from rules.local_time import within_times
 from rules.machines.base import Act, Desk, Machine, Outcome, Slot
@@ -50,6 +51,7 @@ class Lasting(Machine[Since]):
         assert rule.condition is not None
         self.condition = rule.condition
         self.states = rule.condition.states
+        self._ends = rule.until or opposite(rule.condition)
 
     def acts(self) -> Iterator[tuple[str, Act]]:
         """Every fact that sets a state of the condition."""
@@ -69,8 +71,9 @@ class Lasting(Machine[Since]):
     def _sampler(self, source: Source) -> Act:
         """A function for the events of one source, with everything it needs bound."""
         index, find, read, silent = self.index, self.slot, source.reader(), source.silent
-        test, until, mean, optional = self.condition.test, self.rule.until, self.rule.mean, self.optional
-        per_device, name = self.rule.per == "device" and not self.rule.same, self.rule.name
+        begins, ends = self.condition.test, self._ends.test
+        mean, optional, name = self.rule.mean, self.optional, self.rule.name
+        per_device = self.rule.per == "device" and not self.rule.same
 
         def sampled(home: Home, event: Event) -> None:
             if optional and name in home.off:
@@ -84,20 +87,17 @@ class Lasting(Machine[Since]):
                 slot = find(home, event)
             if value is None:
                 if not silent(event):
-                    self._unknown(slot)
+                    self._goes_on(home, slot, event, None)
                 return
             if mean is not None:
                 value = self._mean(home, slot, event.at, value)
             slot.value = value
             try:
-                true = test(value, home.parameters)
-            except (ArithmeticError, TypeError, ValueError, LookupError):
-                self._unknown(slot)
-                return
-            if slot.phase:
-                self._goes_on(home, slot, event, true, until)
-            elif true:
-                self._begin(home, slot, event)
+                so = ends(value, home.parameters) if slot.phase == OPEN else begins(value, home.parameters)
+            except UNKNOWABLE:
+                so = None
+            if so or slot.phase or so is None:
+                self._goes_on(home, slot, event, so)
 
         return sampled
 
@@ -114,13 +114,8 @@ class Lasting(Machine[Since]):
                 if not silent(event):
                     states[place] = read(event)
             slot.value = states[0]
-            true = self.condition.holds(states, home.parameters)
-            if true is None:
-                self._unknown(slot)
-            elif slot.phase:
-                self._goes_on(home, slot, event, true, self.rule.until)
-            elif true:
-                self._begin(home, slot, event)
+            asked = self._ends if slot.phase == OPEN else self.condition
+            self._goes_on(home, slot, event, asked.holds(states, home.parameters))
 
         return sampled
 
@@ -151,23 +146,24 @@ class Lasting(Machine[Since]):
             slot.words = self.capture(home, event)
         self._wait(home, slot)
 
-    def _goes_on(self, home: Home, slot: Since, event: Event, true: bool | None, until: Any) -> None:
-        if slot.phase != OPEN:
-            if not true:
-                slot.phase, slot.held = IDLE, None
-            return
-        over = not true if until is None else until.holds(slot.states or slot.value, home.parameters)
-        if over:
-            slot.phase = IDLE
-            self.clear(home, slot, event.at, (event.id,), "no longer so")
-        else:
-            self.desk.answered()
+    def _goes_on(self, home: Home, slot: Since, event: Event, so: bool | None) -> None:
+        """What a sample changes. so: whether the episode ends where it is told of, else whether it is so.
 
-    def _unknown(self, slot: Since) -> None:
-        """The condition is not met by what nobody knows; an open alert stays, since unknown is never fine."""
-        slot.unknown += 1
-        if slot.phase != OPEN:
+        None is unknown: it begins nothing and lets nothing go on waiting, but an open alert stays, since unknown is
+        never fine.
+        """
+        if so is None:
+            slot.unknown += 1
+        if slot.phase == OPEN:
+            if so:
+                slot.phase = IDLE
+                self.clear(home, slot, event.at, (event.id,), "no longer so")
+            else:
+                self.desk.answered()
+        elif not so:
             slot.phase, slot.held = IDLE, None
+        elif slot.phase == IDLE:
+            self._begin(home, slot, event)
 
     def _wait(self, home: Home, slot: Since) -> None:
         due = self.due(home, slot)
