@@ -18,7 +18,7 @@ from dashboard.look.paint import write_row
 from dashboard.look.rows import row_of
 from dashboard.look.words import Language, mark, pick, say
 from dashboard.pages import panel
-from dashboard.pages.common import Here, Lang, Missing, Person, frame, origin, page
+from dashboard.pages.common import Here, Lang, Missing, Number, Person, frame, origin, page
 from dashboard.reads.alerts import alert_in, told
 from dashboard.web import Web
 from hub.centre.alerts.desk import AlertError, NotFound
@@ -76,7 +76,7 @@ class Asked:
 async def act(
     request: Request,
     lang: Lang,
-    number: int,
+    number: Number,
     name: str,
     person: Person,
     web: Here,

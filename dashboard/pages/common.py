@@ -27,6 +27,8 @@ from drivers.events import Millis
 from hub.centre.access import Right
 
 Lang = Annotated[Language, Path()]
+Number = Annotated[int, Path(ge=1, le=2**53)]
+"""An alert's number in an address; a larger one is nobody's, and no database takes it."""
 MOST_MARKS = 500
 """Open alarms whose marks a page carries for its sound; the loudest come first."""
 

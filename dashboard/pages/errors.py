@@ -34,6 +34,12 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not scripted
 
 
+def from_form(request: Request) -> bool:
+    """Whether a form was sent without script: whatever such a browser accepts, a person reads the answer."""
+    scripted = "hx-request" in request.headers or "application/json" in request.headers.get("accept", "")
+    return request.method == "POST" and not scripted and not request.url.path.startswith("/api/")
+
+
 async def door(
     request: Request,
     title: str,
@@ -120,7 +126,7 @@ async def not_understood(request: Request, _error: Exception) -> Response:
         return await missing(request, _error)
     language = language_of(request)
     says = say(language, "The form was not understood. Nothing was done.")
-    if not wants_page(request):
+    if not (wants_page(request) or from_form(request)):
         return JSONResponse({"says": says}, status_code=422)
     links = [(say(language, "To the alarms"), f"/{language}/alarms")]
     return await door(request, says, [], status=422, links=links)

@@ -121,7 +121,7 @@ class Panel:
     notes: str
     doors: list[DoorState]
     calls: list[Call]
-    todo: list[str]
+    plan: list[str]
     why: Why
     lines: list[LineShown]
     causes: list[CauseGroup]
@@ -172,7 +172,7 @@ async def _gather(
         notes=str(body.get("notes", "")) if full else "",
         doors=await _doors(session, alert.home, now, tz, language) if full else [],
         calls=calls_of(residents, language),
-        todo=sentences(pick(alert.staff_action, language)),
+        plan=sentences(pick(alert.staff_action, language)),
         why=await _why(session, alert, full, tz, language, now),
         lines=await _lines(session, lines, one, language, now, full),
         causes=_causes(language),

@@ -141,9 +141,13 @@ async def test_a_form_that_makes_no_sense_does_nothing(
     alert = await town.alarm()
     nils = await sign_in("nils")
     scripted = await nils.ask(f"/nb/alarms/{alert.id}/take", **fields)
-    page = await nils.post(f"/nb/alarms/{alert.id}/take", **fields)
-    assert (scripted.status_code, page.status_code) == (422, 422)
-    assert "Skjemaet ble ikke forstått. Ingenting er gjort." in page.text
+    says = "Skjemaet ble ikke forstått. Ingenting er gjort."
+    assert (scripted.status_code, scripted.json()["says"]) == (422, says)
+    for accept in ("text/html", "*/*"):
+        sent = {"accept": accept, "sec-fetch-site": "same-origin"}
+        page = await nils.http.post(f"/nb/alarms/{alert.id}/take", data=fields, headers=sent)
+        assert (page.status_code, page.headers["content-type"][:9]) == (422, "text/html")
+        assert says in page.text
     assert (await stands(store, alert.id)).version == 1
 
 
@@ -167,3 +171,11 @@ async def test_every_action_stands_in_the_trail(sign_in: Any, town: Any, store: 
         f"alert {alert.id}",
         "web 127.0.0.1",
     )
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "9007199254740993", "9" * 40])
+async def test_an_alarm_that_cannot_be_is_no_fault_of_ours(sign_in: Any, number: str) -> None:
+    """A number out of all bounds is an address that does not exist, and a form for it is not understood."""
+    nils = await sign_in("nils")
+    assert (await nils.get(f"/nb/alarms/{number}")).status_code == 404
+    assert (await nils.post(f"/nb/alarms/{number}/take", version="1")).status_code == 422
