@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Event, Millis
@@ -29,7 +29,8 @@ from hub.centre.alerts.decisions import Judged, read
 from hub.centre.alerts.desk import speed_of
 from hub.centre.pulse import Pulse
 from hub.clock import Clock
-from hub.store.centre_tables import EngineState, Entry, Gateway, Home, Municipality, Resident
+from hub.registry.importing import VERSION
+from hub.store.centre_tables import EngineState, Entry, Gateway, Home, Municipality, Resident, StoreFact
 from hub.store.engine import Store
 from rules import Book, Decision, DeviceSpec, Engine, Form, HomeSpec, load_book, standard_book_text
 from rules.reload import horizon
@@ -87,8 +88,10 @@ class Judging:
         self._pulse = Pulse(clock)
         self._engine = Engine(self._book)
         self._judged = 0
+        self._looked = 0
         self._snapshot_at: Millis = 0
         self._known: dict[str, HomeSpec] = {}
+        self._registry: object = None
         self._next: Book | None = None
 
     async def use(self, book: Book) -> None:
@@ -147,10 +150,10 @@ class Judging:
         async with self._store.writing() as session:
             await rows.store_fact(session, rows.BOOK_CHAINS, orjson.dumps(_chains(self._whole)).decode())
         self._engine = Engine(self._book, started=now)
-        self._judged = stored.judged if stored else 0
+        self._judged = self._looked = stored.judged if stored else 0
         if stored is not None:
             self._restore(stored.snapshot, now)
-        self._known = {}
+        self._known, self._registry = {}, None
         self._meet(specs)
 
     def _restore(self, snapshot: Mapping[str, Any], now: Millis) -> None:
@@ -169,17 +172,26 @@ class Judging:
                 self._known[spec.id] = spec
                 self._engine.set_home(spec)
 
+    async def _meet_changed(self, session: AsyncSession) -> None:
+        """Read the gateways anew when the registry changed, or one was heard for the first time."""
+        registry = await _registry_mark(session)
+        if registry != self._registry:
+            self._meet(await specs_of(session))
+            self._registry = registry
+
     async def step(self) -> int:
         """Judge what came since, and let time pass; gives the number of decisions."""
         made = 0
         while True:
             async with self._store.reading() as session:
-                self._meet(await specs_of(session))
-                entries = await _fresh(session, self._judged)
+                await self._meet_changed(session)
+                newest = await _newest(session)
+                entries = await _fresh(session, max(self._judged, self._looked))
             now = self._clock.now()
             decisions = [one for entry in entries for one in self._engine.observe(as_heard(entry))]
             if len(entries) < AT_ONCE:
                 decisions += self._engine.advance(now)
+                self._looked = newest
             if entries:
                 self._judged = entries[-1].seq or self._judged
             await self._write(decisions, now)
@@ -194,8 +206,8 @@ class Judging:
         async with self._store.writing() as session:
             await audit.in_order(session)
             policy = await rows.policy_of(session, speed=speed_of(self._clock))
-            for decision in decisions:
-                await opening.carry_out(session, await _placed(session, decision, now), policy, now)
+            judged = [await _placed(session, decision, now) for decision in decisions]
+            await opening.carry_out_all(session, judged, policy, now)
             if due:
                 state = EngineState(id=ENGINE, judged=self._judged, snapshot=self._engine.snapshot())
                 await session.merge(state)
@@ -227,6 +239,19 @@ def as_heard(entry: Entry) -> Event:
         kind=entry.kind,
         data=entry.body.get("data") or {},
     )
+
+
+async def _registry_mark(session: AsyncSession) -> object:
+    """Something that changes whenever the gateways, as `specs_of` reads them, may have changed."""
+    version = select(StoreFact.value).where(StoreFact.name == VERSION).scalar_subquery()
+    homes = select(func.count(col(Home.id))).scalar_subquery()
+    counted = select(version, homes, func.count(col(Gateway.id)), func.count(col(Gateway.last_heard)))
+    return tuple((await session.exec(counted)).one())
+
+
+async def _newest(session: AsyncSession) -> int:
+    """The newest line of the journal; numbers become visible in their order (`audit.in_order`)."""
+    return (await session.exec(select(func.max(Entry.seq)))).first() or 0
 
 
 async def _fresh(session: AsyncSession, judged: int) -> Sequence[Entry]:

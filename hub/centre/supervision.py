@@ -119,12 +119,15 @@ async def never_heard(session: AsyncSession, policy: Policy, now: Millis) -> Non
     """Registered a while ago and never heard: no rule can miss what never spoke."""
     began = await _watching_since(session, now)
     patience = policy.timers.never_heard * 1000
-    for gateway in (await session.exec(select(Gateway))).all():
-        if gateway.last_heard is not None:
+    silent = select(Gateway.id, Gateway.since).where(col(Gateway.last_heard).is_(None))
+    never = dict((await session.exec(silent)).all())
+    for alert in await _open(session, technical.NEVER_HEARD.rule):
+        if alert.key not in never:
             reason = "the gateway was heard"
-            await technical.over(session, technical.NEVER_HEARD, gateway.id, policy, now, reason)
-        elif now - max(gateway.since, began) >= patience:
-            await technical.found(session, technical.NEVER_HEARD, gateway.id, policy, now, gateway=gateway.id)
+            await technical.over(session, technical.NEVER_HEARD, alert.key, policy, now, reason)
+    for gateway, since in never.items():
+        if now - max(since, began) >= patience:
+            await technical.found(session, technical.NEVER_HEARD, gateway, policy, now, gateway=gateway)
 
 
 async def _watching_since(session: AsyncSession, now: Millis) -> Millis:

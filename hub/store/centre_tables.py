@@ -277,6 +277,7 @@ class Alert(CentreTable, table=True):
             postgresql_where=text("handling <> 'resolved'"),
         ),
         Index("alert_of_home", "home", "at"),
+        Index("alert_of_episode", "rule", "key", "id"),
         Index("alert_by_handling", "handling", "urgency"),
     )
     id: int | None = row_number()

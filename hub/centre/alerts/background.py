@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import tuple_
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
 from hub.centre.alerts.case import Case
 from hub.centre.alerts.decisions import Judged
+from hub.centre.alerts.episodes import Episode, among
 from hub.centre.alerts.standing import Standing
 from hub.store.centre_tables import Alert, DecisionRow, Entry, Home
 
@@ -37,8 +37,8 @@ class Background:
 
     zones: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Heard] = field(default_factory=dict)
-    former: dict[tuple[str, str], int] = field(default_factory=dict)
-    clears: dict[tuple[str, str], list[tuple[Millis, str]]] = field(default_factory=dict)
+    former: dict[Episode, int] = field(default_factory=dict)
+    clears: dict[Episode, list[tuple[Millis, str]]] = field(default_factory=dict)
 
     def overtook(self, judged: Judged) -> None:
         """A clear that found nothing: its raise may come after it."""
@@ -103,7 +103,7 @@ async def background_of(session: AsyncSession, opening: Sequence[Judged]) -> Bac
         zones=await _zones(session, {judged.home for judged in opening if judged.home}),
         facts=await _facts(session, {judged.because[-1] for judged in opening if judged.because}),
         former=await _former(session, episodes),
-        clears=await _clears(session, episodes),
+        clears=await _clears(session, episodes, min(judged.at for judged in opening)),
     )
 
 
@@ -122,22 +122,23 @@ async def _facts(session: AsyncSession, events: Collection[str]) -> dict[str, He
     return {str(id_): Heard(kind, at, heard) for id_, kind, at, heard in found}
 
 
-async def _former(session: AsyncSession, episodes: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    pairs = tuple_(col(Alert.rule), col(Alert.key)).in_(list(episodes))
+async def _former(session: AsyncSession, episodes: Collection[Episode]) -> dict[Episode, int]:
+    pairs = among(col(Alert.rule), col(Alert.key), episodes)
     wanted = select(Alert.rule, Alert.key, func.max(Alert.id)).where(pairs).group_by(Alert.rule, Alert.key)
     found = (await session.exec(wanted)).all()
     return {(rule, key): newest for rule, key, newest in found if newest is not None}
 
 
 async def _clears(
-    session: AsyncSession, episodes: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], list[tuple[Millis, str]]]:
+    session: AsyncSession, episodes: Collection[Episode], since: Millis
+) -> dict[Episode, list[tuple[Millis, str]]]:
     wanted = select(DecisionRow.rule, DecisionRow.key, DecisionRow.at, col(DecisionRow.body)).where(
-        tuple_(col(DecisionRow.rule), col(DecisionRow.key)).in_(list(episodes)),
+        among(col(DecisionRow.rule), col(DecisionRow.key), episodes),
+        col(DecisionRow.at) >= since,
         DecisionRow.action == "clear",
         col(DecisionRow.alert).is_(None),
     )
-    clears: dict[tuple[str, str], list[tuple[Millis, str]]] = {}
+    clears: dict[Episode, list[tuple[Millis, str]]] = {}
     for rule, key, at, body in (await session.exec(wanted.order_by(col(DecisionRow.at)))).all():
         clears.setdefault((rule, key), []).append((at, str(body.get("reason") or "")))
     return clears

@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, insert, tuple_, update
+from sqlalchemy import ColumnElement, Table, bindparam, insert, update
 from sqlalchemy import select as sql_select
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
 from hub.centre import audit
 from hub.centre.alerts.case import LASTING, Case, Turned, Wait
+from hub.centre.alerts.episodes import Episode, among
 from hub.centre.alerts.policy import Policy
 from hub.centre.alerts.standing import COLUMNS, columns_of
 from hub.store.centre_tables import Alert, AlertLine, Change, Deadline
@@ -61,16 +61,15 @@ class Docket:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    async def call_open(self, episodes: Collection[tuple[str, str]]) -> None:
+    async def call_open(self, episodes: Collection[Episode]) -> None:
         """Read the open alerts of these rules and keys, locked for changing."""
         if episodes:
-            pairs = tuple_(col(Alert.rule), col(Alert.key)).in_(list(episodes))
-            await self._call(pairs, col(Alert.handling) != "resolved")
+            await self._call(among(ALERTS.c.rule, ALERTS.c.key, episodes), ALERTS.c.handling != "resolved")
 
     async def call(self, alerts: Collection[int]) -> None:
         """Read these alerts, locked for changing."""
         if alerts:
-            await self._call(col(Alert.id).in_(list(alerts)))
+            await self._call(ALERTS.c.id.in_(list(alerts)))
 
     async def _call(self, *which: ColumnElement[bool]) -> None:
         wanted = sql_select(*READ).where(*which).order_by(ALERTS.c.id).with_for_update()
@@ -140,9 +139,10 @@ class Docket:
     async def _look_for_clash(self, cases: Sequence[Case]) -> None:
         if not cases:
             return
-        now_so = [(case.id, case.standing.version) for case in cases]
-        wanted = select(Alert.id).where(tuple_(col(Alert.id), col(Alert.version)).in_(now_so))
-        if len((await self.session.exec(wanted)).all()) != len(cases):
+        expected = {case.id: case.standing.version for case in cases}
+        wanted = sql_select(ALERTS.c.id, ALERTS.c.version).where(ALERTS.c.id.in_(list(expected)))
+        found = (await (await self.session.connection()).execute(wanted)).all()
+        if {row.id: row.version for row in found} != expected:
             raise Clash
 
     async def _insert_fresh(self) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from sqlalchemy import tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -26,6 +25,7 @@ from hub.centre.alerts.background import Background, background_of
 from hub.centre.alerts.case import Case, Turned
 from hub.centre.alerts.decisions import OPENING, Judged
 from hub.centre.alerts.docket import OPENED, Docket
+from hub.centre.alerts.episodes import among, spanning
 from hub.centre.alerts.evidence import Grown, clear, kept, repeat
 from hub.centre.alerts.lifecycle import Line
 from hub.centre.alerts.policy import Policy
@@ -77,10 +77,12 @@ async def open_alert(session: AsyncSession, rule: str, key: str) -> Alert | None
 async def _known(session: AsyncSession, decisions: Collection[Judged]) -> set[Identity]:
     if not decisions:
         return set()
-    columns = col(DecisionRow.rule), col(DecisionRow.key), col(DecisionRow.at), col(DecisionRow.action)
-    asked = [identity(judged) for judged in decisions]
-    found = await session.exec(select(*columns).where(tuple_(*columns).in_(asked)))
-    return {(rule, key, at, action) for rule, key, at, action in found.all()}
+    asked = {identity(judged) for judged in decisions}
+    wanted = select(DecisionRow.rule, DecisionRow.key, DecisionRow.at, DecisionRow.action).where(
+        among(col(DecisionRow.rule), col(DecisionRow.key), {(rule, key) for rule, key, _, _ in asked}),
+        spanning(col(DecisionRow.at), [at for _, _, at, _ in asked]),
+    )
+    return asked & set((await session.exec(wanted)).all())
 
 
 async def _store(

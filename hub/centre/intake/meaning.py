@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -199,9 +199,18 @@ async def _states(
         (await session.exec(select(Home.id, Home.zone).where(col(Home.id).in_(set(seen.values()))))).all()
     )
     boxes = {event.device for event in events if event.device_class == "gateway"}
-    for device, home in seen.items():
-        subject = "gateway" if device in boxes else "device"
-        session.add(Change(at=now, subject=subject, ref=device, home=home, zone=zones.get(home, "")))
+    changes = [
+        {
+            "at": now,
+            "subject": "gateway" if device in boxes else "device",
+            "ref": device,
+            "home": home,
+            "zone": zones.get(home, ""),
+        }
+        for device, home in seen.items()
+    ]
+    if changes:
+        await (await session.connection()).execute(insert(Change), changes)
 
 
 async def _health(session: AsyncSession, gateway: str, entry: Read, policy: Policy, now: Millis) -> None:

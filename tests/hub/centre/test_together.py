@@ -145,3 +145,22 @@ async def test_another_version_meanwhile_is_no_success(new_centre: Any) -> None:
 def rows_standing(alert: Alert) -> Any:
     """The next version of what that alert claims to be."""
     return replace(standing_of(alert), version=alert.version + 1)
+
+
+async def test_no_decision_reads_a_whole_table(new_centre: Any) -> None:
+    """However many alerts and decisions a centre has kept, those of a rule and key are found by an index."""
+    store = await new_centre()
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        store.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _c, _k, text, given, *_: asked.append((text, given)),
+    )
+    await carried_out(store, [[decision("raise", f"h1/{home}", 1) for home in range(3)]])
+    plans: dict[str, str] = {}
+    async with store.engine.connect() as connection:
+        for text, given in [one for one in asked if one[0].startswith("SELECT")]:
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", tuple(given))
+            plans[text] = " ".join(row[3] for row in plan.all())
+    assert len(plans) > 6
+    assert [text for text, plan in plans.items() if "SCAN alert" in plan or "SCAN decision" in plan] == []
