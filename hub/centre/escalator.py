@@ -9,7 +9,8 @@ Deadlines that are due go together, and each line is one transaction:
 
 Killed between 1 and 3, they are claimed again after the restart, and whoever was not reached for certain is told
 again. A step that means nobody, or reaches nobody, brings the next step forward at once (AL-10). The last step is
-repeated until a person takes the alert. Where one of several breaks, each is tried for itself (RT-9).
+repeated until a person takes the alert. Where one of several breaks, each is tried for itself (RT-9). Steps of an
+alert for which its area's speaks wait until that is over (hub.centre.areas).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from hub.centre.alerts.lifecycle import Line, Moved, lapse, wake
 from hub.centre.alerts.policy import Policy, policy_of
 from hub.centre.alerts.standing import Handling
 from hub.centre.alerts.waiting import ARRIVE, LAPSE, STEP, WAKE, Wanted
+from hub.centre.areas.bundling import by_themselves
 from hub.centre.pulse import Pulse
 from hub.centre.telling import (
     DOES_NOT_WORK,
@@ -198,7 +200,7 @@ class Escalator:
             await docket.call(set(won.values()))
             mine = [(case, wait) for case in docket.cases.values() for wait in case.waits if wait.id in won]
             steps = [(case, wait) for case, wait in mine if self._still_waits(docket, case, wait)]
-            leased = await self._lease(docket, steps)
+            leased = await self._lease(docket, await by_themselves(docket, steps))
             await docket.write()
         return leased
 

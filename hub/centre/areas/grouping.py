@@ -1,8 +1,7 @@
 """Which alerts belong to an area's alert, and what that means for them. Nothing is hidden.
 
 Each home's own alert stays in every list, is taken and closed by people as before, and points to the area's. What
-changes is the noise: while somebody is being told of the area, its technical alerts are not told home by home. An
-alert on which a life hangs is never bundled, nor one that is more urgent than the area's own.
+changes is the noise (`hub.centre.areas.bundling`).
 """
 
 from __future__ import annotations
@@ -16,11 +15,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
-from hub.centre.alerts import rows
+from hub.centre import audit
+from hub.centre.alerts.case import Case, Turned
+from hub.centre.alerts.docket import Docket
 from hub.centre.alerts.evidence import joined as grown_by
 from hub.centre.alerts.lifecycle import Line
-from hub.centre.alerts.rows import Policy
-from hub.centre.alerts.standing import URGENCIES, Condition, Handling, Standing, standing_of
+from hub.centre.alerts.policy import Policy
+from hub.centre.alerts.refusals import HUB
+from hub.centre.alerts.standing import Condition, Handling, Standing
 from hub.store.centre_tables import Alert, AlertLine
 
 GROUPED, RELEASED, JOINED = "grouped", "released", "joined"
@@ -29,55 +31,42 @@ GROUPED, RELEASED, JOINED = "grouped", "released", "joined"
 WAITING = frozenset({Handling.NEW, Handling.SEEN})
 
 
-def speaks_for(area: Alert, alert: Alert, now: Millis) -> bool:
-    """Whether telling people of the area tells them of this alert too. An end that may still be undone is none yet."""
-    ended = area.handling == Handling.RESOLVED and now > int(area.undo.get("until", 0))
-    quiet = area.handling == Handling.SNOOZED
-    beneath = URGENCIES.index(alert.urgency) <= URGENCIES.index(area.urgency)
-    return alert.queue == "technical" and not alert.life_safety and beneath and not ended and not quiet
-
-
-async def area_of(session: AsyncSession, alert: Alert, now: Millis) -> Alert | None:
-    """The area's alert that speaks for this one just now."""
-    area = await session.get(Alert, alert.area) if alert.area is not None else None
-    return area if area is not None and speaks_for(area, alert, now) else None
-
-
-async def join(
-    session: AsyncSession, area: Alert, numbers: Iterable[int], policy: Policy, now: Millis
-) -> Alert:
+async def join(session: AsyncSession, area: int, numbers: Iterable[int], policy: Policy, now: Millis) -> None:
     """Let alerts belong to an area's. Those that belong to one, or are over, stay as they are."""
-    joined = [
-        alert for number in sorted(set(numbers)) if (alert := await _joins(session, number)) is not None
-    ]
-    for alert in joined:
-        standing = standing_of(alert)
-        line = Line(GROUPED, data={"alert": area.id})
-        moved = rows.Turned(
-            replace(standing, version=standing.version + 1), [line], why=GROUPED, extra={"area": area.id}
-        )
-        await rows.write(session, alert, moved, policy, now)
-    return await _grow(session, area, joined, policy, now) if joined else area
+    docket = Docket(session, policy, now)
+    await docket.call({area, *await _joining(session, numbers)})
+    whole = docket.cases.pop(area)
+    joined = [docket.cases[number] for number in sorted(docket.cases)]
+    if not joined or not whole.standing.open:
+        return
+    for case in joined:
+        moved = replace(case.standing, version=case.standing.version + 1)
+        line = Line(GROUPED, data={"alert": area})
+        case.turn(Turned(moved, [line], why=GROUPED, extra={"area": area}), policy, now)
+    docket.cases[area] = whole
+    await _grow(docket, whole, joined)
+    await docket.write()
 
 
-async def _joins(session: AsyncSession, number: int) -> Alert | None:
-    alert = await rows.locked(session, number)
-    if alert is None or alert.area is not None or alert.handling == Handling.RESOLVED:
-        return None
-    return None if alert.condition == Condition.CLEARED else alert
-
-
-async def _grow(
-    session: AsyncSession, area: Alert, joined: Sequence[Alert], policy: Policy, now: Millis
-) -> Alert:
-    """More homes in an area's alert: evidence, a count, and sound for those who had silenced it; no escalation."""
-    count = len(await members(session, area.id or 0)) + len(joined)
-    events = tuple(event for alert in joined for event in alert.evidence)
-    grown = grown_by(standing_of(area), max(alert.at for alert in joined), count, events)
-    data = {"alerts": [alert.id for alert in joined], "count": grown.count}
-    return await rows.write(
-        session, area, rows.Turned(grown, [Line(JOINED, data=data)], why=JOINED), policy, now
+async def _joining(session: AsyncSession, numbers: Iterable[int]) -> Sequence[int]:
+    """Those of these alerts that stand by themselves, locked for changing."""
+    await audit.in_order(session)
+    wanted = select(Alert.id).where(
+        col(Alert.id).in_(set(numbers)),
+        col(Alert.area).is_(None),
+        Alert.handling != Handling.RESOLVED,
+        Alert.condition != Condition.CLEARED,
     )
+    return [number for number in (await session.exec(wanted.with_for_update())).all() if number is not None]
+
+
+async def _grow(docket: Docket, whole: Case, joined: Sequence[Case]) -> None:
+    """More homes in an area's alert: evidence, a count, and sound for those who had silenced it; no escalation."""
+    count = len(await members(docket.session, whole.id or 0)) + len(joined)
+    events = tuple(event for case in joined for event in case.standing.evidence)
+    grown = grown_by(whole.standing, max(case.standing.last_at for case in joined), count, events)
+    data = {"alerts": [case.id for case in joined], "count": grown.count}
+    whole.turn(Turned(grown, [Line(JOINED, data=data)], why=JOINED), docket.policy, docket.now)
 
 
 async def members(session: AsyncSession, area: int) -> list[int]:
@@ -102,39 +91,52 @@ async def loose(session: AsyncSession) -> Sequence[int]:
 
 async def tidy(session: AsyncSession, numbers: Iterable[int], policy: Policy, now: Millis) -> int:
     """Look after loose alerts: what still stands is told by itself again, what is over ends with its area's."""
-    changed = 0
-    for number in numbers:
-        alert = await rows.locked(session, number)
-        area = await session.get(Alert, alert.area) if alert is not None and alert.area is not None else None
-        turned = after(alert, area, now) if alert is not None and area is not None else None
-        if alert is not None and turned is not None:
-            await rows.write(session, alert, turned, policy, now)
+    docket, changed = Docket(session, policy, now), 0
+    await docket.call(set(numbers))
+    areas = await _areas_of(session, list(docket.cases))
+    for number, case in docket.cases.items():
+        turned = after(case.standing, areas[number], now) if number in areas else None
+        if turned is not None:
+            case.turn(turned, policy, now)
             changed += 1
+    await docket.write()
     return changed
 
 
-def after(alert: Alert, area: Alert, now: Millis) -> rows.Turned | None:
+async def _areas_of(session: AsyncSession, numbers: Sequence[int]) -> dict[int, Alert]:
+    """Alert → the area's alert that it belongs to."""
+    area = aliased(Alert)
+    wanted = (
+        select(Alert.id, area).join(area, col(Alert.area) == col(area.id)).where(col(Alert.id).in_(numbers))
+    )
+    wanted = wanted.execution_options(populate_existing=True)
+    return {number: found for number, found in (await session.exec(wanted)).all() if number is not None}
+
+
+def after(standing: Standing, area: Alert, now: Millis) -> Turned | None:
     """What becomes of an alert when its area's is over; None while nothing does.
 
     Still so: it stands by itself, and its chain begins anew unless somebody has it. Over and untaken when a person
     closes the area's: closed with it, in that person's name, for its home stood in the list.
     """
-    ended = area.handling == Handling.RESOLVED and now > int(area.undo.get("until", 0))
-    over = alert.condition == Condition.CLEARED
-    if alert.handling == Handling.RESOLVED or not (
-        ended or (area.condition == Condition.CLEARED and not over)
-    ):
+    ended, over = has_ended(area, now), standing.condition is Condition.CLEARED
+    left = area.condition == Condition.CLEARED and not over
+    if not standing.open or not (ended or left):
         return None
-    standing = standing_of(alert)
     waits = standing.handling in WAITING
     if over and waits:
         return _closed_with(standing, area)
     moved = replace(standing, version=standing.version + 1)
     line = Line(RELEASED, data={"alert": area.id})
-    return rows.Turned(moved, [line], why=RELEASED, rewait=waits, extra={"area": None})
+    return Turned(moved, [line], why=RELEASED, rewait=waits, extra={"area": None})
 
 
-def _closed_with(standing: Standing, area: Alert) -> rows.Turned:
+def has_ended(area: Alert, now: Millis) -> bool:
+    """Whether people have closed it. An end that may still be undone is none yet."""
+    return area.handling == Handling.RESOLVED and now > int(area.undo.get("until", 0))
+
+
+def _closed_with(standing: Standing, area: Alert) -> Turned:
     version = standing.version + 1
     closed = replace(
         standing,
@@ -148,5 +150,5 @@ def _closed_with(standing: Standing, area: Alert) -> rows.Turned:
         undo={},
     )
     line = Line("resolved", vkp="3", data={"with": area.id, "cause": area.cause})
-    by = area.resolved_by or ""
-    return rows.Turned(closed, [line], why="resolved", by=by, rewait=True, deed="alert.resolve")
+    by = area.resolved_by or HUB
+    return Turned(closed, [line], why="resolved", by=by, rewait=True, deed="alert.resolve")

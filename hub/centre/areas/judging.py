@@ -250,20 +250,21 @@ class AreaJudging:
         for decision in verdict.decisions:
             alert = await opening.carry_out(session, _placed(decision, verdict, now), policy, now)
             if alert is not None and decision.action in OPENING:
-                await grouping.join(session, alert, verdict.alerts, policy, now)
+                await grouping.join(session, alert.id or 0, verdict.alerts, policy, now)
         if verdict.news:
             for area in await self._standing(session, verdict.zone):
                 await grouping.join(session, area, verdict.news, policy, now)
 
-    async def _standing(self, session: AsyncSession, zone: str) -> Sequence[Alert]:
+    async def _standing(self, session: AsyncSession, zone: str) -> Sequence[int]:
         """The open alerts of a zone that area rules have raised and that still are so."""
-        wanted = select(Alert).where(
+        wanted = select(Alert.id).where(
             Alert.key == zone,
             col(Alert.rule).in_(list(self._book.rules)),
             Alert.handling != "resolved",
             Alert.condition != Condition.CLEARED,
         )
-        return (await session.exec(wanted.order_by(col(Alert.id)))).all()
+        found = (await session.exec(wanted.order_by(col(Alert.id)))).all()
+        return [number for number in found if number is not None]
 
     # -- reading ------------------------------------------------------------------------------------------------
 
