@@ -1,8 +1,10 @@
-"""SCAIP over SIP: alarm units send MESSAGE here, over UDP or TCP; each is written down, then answered.
+"""SCAIP over SIP: alarm units send MESSAGE here, over UDP, TCP or TLS; each is written down, then answered.
 
 A unit is safe only when it holds our `mrs` with its own `ref`; the SIP 200 alone means nothing. Both leave after
 the gateway's commit. What cannot be written down is answered 503 and comes again. A repeated request (same
 transaction, or the same body from the same unit within a minute) is the same alarm and gets the same answer.
+A unit that has a password in the registry must prove it (digest); what it said without is not taken, but recorded
+when the proof was wrong. What we send ourselves is in drivers.links.sip_sending.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import contextlib
 import hashlib
 import logging
 import socket
+import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from sipmessage import Request, Response
@@ -22,10 +25,12 @@ from drivers.device_type import Outgoing
 from drivers.events import DecodeError, Frame, Millis
 from drivers.links.back_off import BackOff
 from drivers.links.link import Hear, LinkDown, LinkHealth, LinkState, Receipt
+from drivers.links.sip_sending import SipSender
 from drivers.links.sip_settings import SipSettings
-from drivers.links.sip_ways import Datagrams, Listener, Stream, Way, stream, target
+from drivers.links.sip_ways import Listener, Stream, TlsPort, Way, stream
 from drivers.protocols import scaip, sip
 from drivers.protocols.line import count
+from drivers.protocols.sip_digest import Gatekeeper
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +39,22 @@ MAX_STREAMS: Final = 256
 STREAM_IDLE: Final = 3_600.0
 SAME_WITHIN: Final = 60.0
 """Seconds in which the same body of the same unit is the same alarm. Longer, and it may be a second press."""
-ACKNOWLEDGED_WITHIN: Final[Millis] = 40_000
-"""For the receiver's `mrs`, where the sender names no time of its own."""
 VOICE_WITHIN: Final = 60.0
 """Seconds in which the unit's call must arrive; until then no second call is asked for."""
-CODES: Final = {200: "OK", 400: "Bad Request", 405: "Method Not Allowed", 415: "Unsupported Media Type",
-                503: "Service Unavailable"}  # fmt: skip
+CODES: Final = {
+    200: "OK",
+    401: "Unauthorized",
+    405: "Method Not Allowed",
+    415: "Unsupported Media Type",
+    503: "Service Unavailable",
+}
 
 
 class SipLink:
     """The receiver and sender of alarm messages at one address.
 
-    host, port: where to listen (port 0 picks one, see `port`). now: world time for frames.
+    host, port: where to listen (port 0 picks one, see `port`). now: world time for frames. passwords: of units, by cid.
+    tls: where to listen under TLS. trust: whom we believe when we send under TLS; the system's authorities if not said.
     """
 
     def __init__(
@@ -57,6 +66,9 @@ class SipLink:
         *,
         name: str = "sip",
         back_off: BackOff | None = None,
+        passwords: Mapping[str, str] | None = None,
+        tls: TlsPort | None = None,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
         self.port = port
@@ -71,11 +83,12 @@ class SipLink:
         self._answers = sip.Answers()
         self._same: OrderedDict[tuple[str, str, bytes], tuple[float, bytes]] = OrderedDict()
         self._voice: dict[str, float] = {}
-        self._open: dict[str, asyncio.Future[int]] = {}
-        self._wanted: dict[str, asyncio.Future[scaip.Response]] = {}
+        self._passwords = passwords or {}
+        self._gate = Gatekeeper(algorithm=self._settings.digest)
+        self.tls = tls
+        self._sender = SipSender(name, self._settings, self._counters, self._read, trust)
         self._work: set[asyncio.Task[object]] = set()
         self._streams: set[asyncio.StreamWriter] = set()
-        self._socket: asyncio.DatagramTransport | None = None
         self._hear: Hear | None = None
         self.listening = asyncio.Event()
 
@@ -100,35 +113,8 @@ class SipLink:
             self._become("configured", "")
 
     async def send(self, address: str, outgoing: Outgoing) -> None:
-        """Send a request to `sip:user@host:port` (`;transport=tcp`) and wait for its `mrs`. Raises LinkDown."""
-        try:
-            request = scaip.read_request(outgoing.payload)
-        except scaip.ScaipError as wrong:
-            raise LinkDown(f"this is no alarm to send: {wrong}") from None
-        answered: asyncio.Future[scaip.Response] = asyncio.get_running_loop().create_future()
-        if request.ref in self._wanted:
-            raise LinkDown(f"a request with the reference {request.ref} is already on its way")
-        self._wanted[request.ref] = answered
-        wait = outgoing.wait or ACKNOWLEDGED_WITHIN
-        try:
-            async with asyncio.timeout(wait / 1000):
-                way, close = await self._reach(address)
-                try:
-                    await self._message(way, address, request.cid, outgoing.payload)
-                    response = await answered
-                finally:
-                    close()
-        except TimeoutError:
-            raise LinkDown(f"{address} did not acknowledge the alarm within {wait} ms") from None
-        except OSError as wrong:
-            raise LinkDown(f"{address} could not be reached: {wrong.strerror or wrong}") from None
-        except DecodeError as wrong:
-            raise LinkDown(str(wrong)) from None
-        finally:
-            self._wanted.pop(request.ref, None)
-        if response.snu != scaip.OK:
-            raise LinkDown(f"{address} did not take the alarm: status {response.snu} {response.ste}".rstrip())
-        count(self._counters, "sent")
+        """Send a request to `sip:user@host:port` (`;transport=tcp`, `tls`), wait for its `mrs`. Raises LinkDown."""
+        await self._sender.send(address, outgoing)
 
     def health(self) -> LinkHealth:
         """State and counters."""
@@ -142,11 +128,11 @@ class SipLink:
         udp, _ = await loop.create_datagram_endpoint(
             lambda: Listener(self._heard), local_addr=(self._host, self.port), family=socket.AF_INET
         )
-        self._socket = udp
+        self._sender.socket = udp
         try:
             port = udp.get_extra_info("sockname")[1]
             server = await asyncio.start_server(self._serve, self._host, port, family=socket.AF_INET)
-            async with server:
+            async with server, self._listening_under_tls():
                 self.port = port
                 self._become("up", "")
                 self._back_off.reset()
@@ -154,10 +140,22 @@ class SipLink:
                 await server.serve_forever()
         finally:
             self.listening.clear()
-            self._socket = None
+            self._sender.socket = None
             udp.close()
             for writer in set(self._streams):
                 writer.close()
+
+    @contextlib.asynccontextmanager
+    async def _listening_under_tls(self) -> AsyncIterator[None]:
+        if self.tls is None:
+            yield
+            return
+        server = await asyncio.start_server(
+            self._serve, self._host, self.tls.port, family=socket.AF_INET, ssl=self.tls.context
+        )
+        async with server:
+            self.tls = TlsPort(server.sockets[0].getsockname()[1], self.tls.context)
+            yield
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._streams) >= MAX_STREAMS:
@@ -204,7 +202,7 @@ class SipLink:
             self._start(self._note(f"{way.host}:{way.port}", data[:4096]))
             return
         if isinstance(message, Response):
-            self._answered(message)
+            self._sender.answered(message)
             return
         self._request(message, way)
 
@@ -218,11 +216,24 @@ class SipLink:
             if before:
                 way.put(before)
             return
-        refusal = _refusal(message)
+        refusal = _refusal(message) or self._asked_for_password(message)
         if refusal:
             self._reply(message, way, *refusal)
         elif not self._start(self._take(message, way)):
             self._answers.forget(key)
+
+    def _asked_for_password(self, message: Request) -> tuple[int, tuple[tuple[str, str], ...]] | None:
+        """The challenge for a unit that has a password and has not proved it; None for one that may speak."""
+        user = scaip.plain_cid(sip.user_of(message.headers["From"]))
+        password = self._passwords.get(user)
+        proof = message.headers.get("Authorization") or ""
+        now = self._clock()
+        if password is None or self._gate.lets_in(proof, user, password, message.method, now):
+            return None
+        if proof:
+            count(self._counters, "wrong_passwords")
+            self._start(self._note(user, message.body[:4096]))
+        return 401, (("WWW-Authenticate", self._gate.challenge(now)),)
 
     def _start(self, work: Coroutine[Any, Any, object]) -> bool:
         if len(self._work) >= MAX_AT_WORK:
@@ -244,7 +255,7 @@ class SipLink:
         """One alarm request, or the `mrs` to one of ours."""
         body, user = message.body, sip.user_of(message.headers["From"])
         if b"<mrs" in body[:200].lower():
-            self._acknowledged(body)
+            self._sender.acknowledged(body)
             self._reply(message, way, 200)
             return
         response = await self._written_down(user, way, body)
@@ -255,7 +266,8 @@ class SipLink:
         self._reply(message, way, 200)
         with contextlib.suppress(LinkDown, TimeoutError, OSError, DecodeError):
             to = f"sip:{request_user(user)}@{way.host}:{way.port}"
-            await self._message(way, to, self._settings.user, scaip.write_response(response))
+            await self._sender.message(way, to, self._settings.user, scaip.write_response(response))
+            count(self._counters, "acknowledged")
 
     async def _written_down(self, user: str, way: Way, body: bytes) -> scaip.Response | None:
         """Hand the request up; None if it could not be written down."""
@@ -326,71 +338,6 @@ class SipLink:
         count(self._counters, "frames" if receipt.accepted else "not_recorded")
         return receipt
 
-    # -- our own requests
-
-    async def _message(self, way: Way, to: str, from_user: str, body: bytes) -> None:
-        """Send a MESSAGE and wait for its final answer; over UDP it is repeated. Raises LinkDown."""
-        out = sip.Outbound(to, from_user, way.local[0], way.local[1], way.transport, scaip.CONTENT_TYPE, body)
-        data = out.write()
-        final: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._open[out.branch] = final
-        try:
-            way.put(data)
-            code = await self._await_answer(way, data, final)
-        finally:
-            self._open.pop(out.branch, None)
-        if not 200 <= code < 300:
-            raise LinkDown(f"{to} answered {code}")
-
-    async def _await_answer(self, way: Way, data: bytes, final: asyncio.Future[int]) -> int:
-        wait, end = sip.T1, self._clock() + sip.GIVE_UP
-        while (left := end - self._clock()) > 0:
-            pause = min(wait, left) if way.transport == "UDP" else left
-            done, _ = await asyncio.wait({final}, timeout=pause)
-            if done:
-                return final.result()
-            if way.transport == "UDP":
-                way.put(data)
-                count(self._counters, "repeats")
-                wait = min(wait * 2, sip.T2)
-        raise TimeoutError
-
-    def _answered(self, response: Response) -> None:
-        if self._settings.mrs_in_answer and b"<mrs" in response.body[:200].lower():
-            self._acknowledged(response.body)
-        final = self._open.get(sip.transaction(response)[0])
-        if final is not None and not final.done() and response.code >= 200:
-            final.set_result(response.code)
-
-    def _acknowledged(self, body: bytes) -> None:
-        try:
-            response = scaip.read_response(body)
-        except scaip.ScaipError:
-            count(self._counters, "unreadable")
-            return
-        wanted = self._wanted.get(response.ref)
-        if wanted is not None and not wanted.done():
-            wanted.set_result(response)
-
-    async def _reach(self, address: str) -> tuple[Way, Callable[[], None]]:
-        """A way to a receiver: our own UDP socket, or a new TCP connection."""
-        host, port, transport = target(address)
-        if transport == "tcp":
-            reader, writer = await asyncio.open_connection(host, port)
-            reading = asyncio.get_running_loop().create_task(self._quietly(reader, stream(writer)))
-            return stream(writer), lambda: _end(reading, writer)
-        if self._socket is None:
-            raise LinkDown(f"{self.name} does not listen: {self._reason or 'not yet open'}")
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM
-        )
-        peer, local = found[0][4], self._socket.get_extra_info("sockname")
-        return Datagrams(self._socket, str(peer[0]), int(peer[1]), (local[0], local[1])), lambda: None
-
-    async def _quietly(self, reader: asyncio.StreamReader, way: Stream) -> None:
-        with contextlib.suppress(OSError, TimeoutError, DecodeError):
-            await self._read(reader, way)
-
     # -- small things
 
     def _reply(self, message: Request, way: Way, code: int, extra: tuple[tuple[str, str], ...] = ()) -> None:
@@ -424,8 +371,3 @@ def _refusal(message: Request) -> tuple[int, tuple[tuple[str, str], ...]] | None
     if kind not in (scaip.CONTENT_TYPE, "application/xml", "text/xml"):
         return 415, (("Accept", scaip.CONTENT_TYPE),)
     return None
-
-
-def _end(reading: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
-    reading.cancel()
-    writer.close()

@@ -1,10 +1,12 @@
-"""Ways between us and the other side of a SIP message: one UDP socket for all, or a TCP connection each."""
+"""Ways between us and the other side of a SIP message: one UDP socket for all, or a TCP or TLS connection each."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from drivers.links.link import LinkDown
@@ -40,7 +42,7 @@ class Datagrams:
 
 @dataclass(slots=True)
 class Stream:
-    """A TCP connection."""
+    """A TCP connection, or one under TLS."""
 
     writer: asyncio.StreamWriter
     host: str
@@ -51,6 +53,14 @@ class Stream:
     def put(self, data: bytes) -> None:
         """Send."""
         self.writer.write(data)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPort:
+    """Where to listen under TLS (port 0 picks one), and with which certificate."""
+
+    port: int
+    context: ssl.SSLContext = field(repr=False)
 
 
 class Listener(asyncio.DatagramProtocol):
@@ -74,16 +84,19 @@ class Listener(asyncio.DatagramProtocol):
 
 
 def stream(writer: asyncio.StreamWriter) -> Stream:
-    """The way behind a TCP connection."""
+    """The way behind a connection."""
     peer, local = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-    return Stream(writer, str(peer[0]), int(peer[1]), (str(local[0]), int(local[1])))
+    transport = "TLS" if writer.get_extra_info("ssl_object") is not None else "TCP"
+    return Stream(writer, str(peer[0]), int(peer[1]), (str(local[0]), int(local[1])), transport)
 
 
 def target(address: str) -> tuple[str, int, str]:
-    """Host, port and transport of `sip:user@host:port;transport=tcp`. Raises LinkDown."""
+    """Host, port and transport (udp, tcp, tls) of `sip:user@host:port;transport=tcp` or `sips:…`. Raises LinkDown."""
     rest, _, parameters = address.partition(";")
     scheme, _, where = rest.partition(":")
     host, _, port = where.rpartition("@")[2].partition(":")
-    if scheme.lower() != "sip" or not host or not (port or "5060").isdigit():
+    if scheme.lower() not in ("sip", "sips") or not host or not (port or "5060").isdigit():
         raise LinkDown(f"expected an address like sip:user@host:port, got {address!r:.100}")
-    return host, int(port or 5060), "tcp" if "transport=tcp" in parameters.lower() else "udp"
+    named = re.search(r"transport=(udp|tcp|tls)", parameters.lower())
+    transport = "tls" if scheme.lower() == "sips" else (named.group(1) if named else "udp")
+    return host, int(port or (5061 if transport == "tls" else 5060)), transport

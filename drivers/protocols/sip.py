@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from sipmessage import URI, Message, Request, Response
@@ -68,14 +68,18 @@ def answer(request: Request, code: int, phrase: str, extra: tuple[tuple[str, str
     if ";tag=" not in to.lower():
         response.headers.set("To", f"{to};tag={secrets.token_hex(4)}")
     for name, value in extra:
-        response.headers.set(name, value)
+        response.headers.add(name, value)
     response.headers.set("Content-Length", "0")
     return bytes(response)
 
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A MESSAGE to send. to_uri: whom. from_user, host, port, transport: who we are on this way."""
+    """A MESSAGE to send. to_uri: whom. from_user, host, port, transport: who we are on this way.
+
+    authorization: name and value of the header that answers a challenge; such a request is a new transaction of the
+    same call.
+    """
 
     to_uri: str
     from_user: str
@@ -85,6 +89,19 @@ class Outbound:
     content_type: str
     body: bytes
     branch: str = field(default_factory=lambda: COOKIE + secrets.token_hex(8))
+    call_id: str = field(default_factory=lambda: secrets.token_hex(12))
+    tag: str = field(default_factory=lambda: secrets.token_hex(4))
+    number: int = 1
+    authorization: tuple[str, str] | None = None
+
+    def authorized(self, header: str, value: str) -> Outbound:
+        """The same request again, with the answer to a challenge."""
+        return replace(
+            self,
+            branch=COOKIE + secrets.token_hex(8),
+            number=self.number + 1,
+            authorization=(header, value),
+        )
 
     def write(self) -> bytes:
         """The request as bytes. Raises SipError for an address that is none."""
@@ -97,14 +114,16 @@ class Outbound:
         for name, value in (
             ("Via", f"SIP/2.0/{self.transport} {here}:{self.port};branch={self.branch};rport"),
             ("Max-Forwards", "70"),
-            ("From", f"<sip:{self.from_user}@{here}>;tag={secrets.token_hex(4)}"),
+            ("From", f"<sip:{self.from_user}@{here}>;tag={self.tag}"),
             ("To", f"<{self.to_uri}>"),
-            ("Call-ID", f"{secrets.token_hex(12)}@{self.host}"),
-            ("CSeq", "1 MESSAGE"),
+            ("Call-ID", f"{self.call_id}@{self.host}"),
+            ("CSeq", f"{self.number} MESSAGE"),
             ("Content-Type", self.content_type),
             ("Content-Length", str(len(self.body))),
         ):
             request.headers.set(name, value)
+        if self.authorization is not None:
+            request.headers.set(*self.authorization)
         return bytes(request)
 
 

@@ -185,7 +185,10 @@ def _receiver(kind: str, ports: Ports, devices: list[Assigned]) -> Plan:
 
         settings = [one.part.settings for one in devices]
         if kind == "sip":
-            return sip_line(settings, ports.now)
+            passwords = {
+                one.part.address: said for one in devices if (said := one.unit.secrets.get("password"))
+            }
+            return sip_line(settings, ports.now, passwords=passwords, secrets=ports.folder / "secrets")
         return dc09_line(settings, {one.part.address: one.unit.key for one in devices}, ports.now)
 
     return Plan(

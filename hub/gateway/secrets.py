@@ -16,7 +16,7 @@ FILE_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 LONGEST: Final = 1000
 """Characters of a secret that is text; a longer one is a file named by mistake."""
 
-OPEN: Final = ("pin",)
+OPEN: Final = ("pin", "password")
 """Settings that are secrets and must not stand in the registry themselves."""
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import random
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -29,6 +31,23 @@ def header(message: str, name: str) -> str:
     """The first header of that name."""
     found = re.search(rf"(?im)^{name}\s*:\s*(.*?)\r?$", message)
     return found.group(1) if found else ""
+
+
+def digest(challenge: str, user: str, password: str, uri: str) -> str:
+    """The answer to a `Digest` challenge (RFC 2617 with qop auth, and SHA-256 where it is asked for)."""
+    asked = {name.lower(): a or b for name, a, b in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', challenge)}
+    algorithm = asked.get("algorithm", "MD5").upper()
+
+    def hashed(text: str) -> str:
+        return hashlib.new("md5" if algorithm == "MD5" else "sha256", text.encode()).hexdigest()
+
+    proof = hashed(f"{user}:{asked['realm']}:{password}")
+    rest = hashed(f"MESSAGE:{uri}")
+    response = hashed(f"{proof}:{asked['nonce']}:00000001:0a4f113b:auth:{rest}")
+    return (
+        f'Digest username="{user}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", uri="{uri}", '
+        f'algorithm={algorithm}, qop=auth, nc=00000001, cnonce="0a4f113b", response="{response}"'
+    )
 
 
 @dataclass(slots=True)
@@ -59,13 +78,25 @@ class _Sip:
         self._waiting: dict[str, asyncio.Future[int]] = {}
         self._here = ("127.0.0.1", 0)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.password = ""
+        self._challenge = ""
 
     async def request(
         self, send: Callable[[bytes], None], to: str, body: str, kind: str = TYPE, method: str = "MESSAGE"
     ) -> int:
-        """Send a request and wait for its final answer, repeating it where the way may lose it."""
+        """Send a request and wait for its final answer; prove the password if it is asked for."""
+        code = await self._transaction(send, to, body, kind, method)
+        if code != 401 or not self.password:
+            return code
+        proof = digest(self._challenge, self.faults.foreign_user or self.name, self.password, to)
+        return await self._transaction(send, to, body, kind, method, f"Authorization: {proof}")
+
+    async def _transaction(
+        self, send: Callable[[bytes], None], to: str, body: str, kind: str, method: str, more: str = ""
+    ) -> int:
+        """One request, repeated where the way may lose it."""
         branch = f"z9hG4bK{self._draw.getrandbits(48):012x}"
-        data = self.compose(to, body, branch, kind, method)
+        data = self.compose(to, body, branch, kind, method, more)
         final: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[branch] = final
         wait = self._first
@@ -81,8 +112,10 @@ class _Sip:
         finally:
             self._waiting.pop(branch, None)
 
-    def compose(self, to: str, body: str, branch: str, kind: str = TYPE, method: str = "MESSAGE") -> bytes:
-        """A SIP request as text."""
+    def compose(
+        self, to: str, body: str, branch: str, kind: str = TYPE, method: str = "MESSAGE", more: str = ""
+    ) -> bytes:
+        """A SIP request as text. more: a further header."""
         user, number = self.faults.foreign_user or self.name, next(self._number)
         raw = body.encode()
         lines = [
@@ -94,6 +127,7 @@ class _Sip:
             f"CSeq: {number} {method}",
             "Max-Forwards: 70",
             f"Content-Type: {kind}",
+            *([more] if more else []),
             f"Content-Length: {len(raw)}",
         ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + raw
@@ -114,6 +148,7 @@ class _Sip:
         if message.startswith("SIP/2.0 "):
             code = int(message[8:11])
             self.answers.append(code)
+            self._challenge = header(message, "WWW-Authenticate") or self._challenge
             branch = re.search(r"branch=([^;,\s]+)", header(message, "Via"))
             final = self._waiting.get(branch.group(1)) if branch else None
             if final is not None and not final.done() and code >= 200:
@@ -121,6 +156,9 @@ class _Sip:
             return
         if self.faults.lose_answers > 0:
             self.faults.lose_answers -= 1
+            return
+        if not self._is_trusted(message):
+            send(self._refused(message))
             return
         send(self._ok(message))
         self.message(
@@ -130,9 +168,20 @@ class _Sip:
     def message(self, body: str, send: Callable[[bytes], None], sender: str) -> None:
         """A request's body; unit and receiver differ here."""
 
+    def _is_trusted(self, message: str) -> bool:  # noqa: ARG002  a unit trusts its receiver
+        return True
+
+    def _refused(self, message: str) -> bytes:
+        return self._answer(
+            message, "401 Unauthorized", 'WWW-Authenticate: Digest realm="arc", nonce="4711", qop="auth"'
+        )
+
     def _ok(self, message: str) -> bytes:
+        return self._answer(message, "200 OK")
+
+    def _answer(self, message: str, line: str, *more: str) -> bytes:
         vias = re.findall(r"(?im)^Via\s*:\s*(.*?)\r?$", message)
-        lines = ["SIP/2.0 200 OK", *(f"Via: {via}" for via in vias)]
+        lines = [f"SIP/2.0 {line}", *(f"Via: {via}" for via in vias), *more]
         lines += [f"{name}: {header(message, name)}" for name in ("From", "To", "Call-ID", "CSeq")]
         return "\r\n".join([*lines, "Content-Length: 0", "", ""]).encode()
 
@@ -175,7 +224,10 @@ class Alarm:
 
 
 class ScaipUnit(_Sip):
-    """A care phone. cid: its controller id. receiver: (host, port) of whom it reports to."""
+    """A care phone. cid: its controller id. receiver: (host, port) of whom it reports to.
+
+    transport: UDP, TCP or TLS; under TLS `trust` says whom it believes. password: what it proves when asked.
+    """
 
     def __init__(
         self,
@@ -185,9 +237,13 @@ class ScaipUnit(_Sip):
         transport: str = "UDP",
         first_repeat: float = FIRST_REPEAT,
         seed: int = 0,
+        password: str = "",
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(cid, transport, first_repeat, seed)
         self.cid = cid
+        self.password = password
+        self._trust = trust
         self.receiver = receiver
         self.replies: list[str] = []
         self._alarms: dict[str, Alarm] = {}
@@ -205,7 +261,9 @@ class ScaipUnit(_Sip):
             self._here = transport.get_extra_info("sockname")
             self._send, self._close = lambda data: transport.sendto(data, self.receiver), transport.close
             return
-        reader, writer = await asyncio.open_connection(*self.receiver)
+        reader, writer = await asyncio.open_connection(
+            *self.receiver, ssl=self._trust if self.transport == "TLS" else None
+        )
         self._here = writer.get_extra_info("sockname")
         self._send, self._close = writer.write, writer.close
         self.task(loop.create_task(_stream(self, reader, writer)))
@@ -251,18 +309,30 @@ class ScaipUnit(_Sip):
 
 
 class ScaipReceiver(_Sip):
-    """An alarm receiving centre. snu: the status it gives. silent: it gives the SIP answer and no `mrs`."""
+    """An alarm receiving centre. snu: the status it gives. silent: it gives the SIP answer and no `mrs`.
 
-    def __init__(self, *, snu: str = "0", silent: bool = False, seed: int = 0) -> None:
+    asks_for: the password that senders must prove. tls: its certificate; then it listens under TLS instead of TCP.
+    """
+
+    def __init__(
+        self,
+        *,
+        snu: str = "0",
+        silent: bool = False,
+        seed: int = 0,
+        asks_for: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__("receiver", "UDP", FIRST_REPEAT, seed)
         self.snu, self.silent = snu, silent
+        self._asks_for, self._tls = asks_for, tls
         self.alarms: list[str] = []
         self._closes: list[Callable[[], None]] = []
 
     async def start(self) -> int:
         """Listen on UDP and TCP at one port of loopback; which one is returned."""
         loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self._here = server.sockets[0].getsockname()
         udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=self._here)
         self._closes += [server.close, udp.close]
@@ -274,6 +344,20 @@ class ScaipReceiver(_Sip):
             close()
         for task in set(self._tasks):
             task.cancel()
+
+    def _is_trusted(self, message: str) -> bool:
+        if not self._asks_for or message.startswith("SIP/2.0"):
+            return True
+        given = header(message, "Authorization")
+        user, uri = re.search(r'username="([^"]*)"', given), re.search(r'uri="([^"]*)"', given)
+        response = re.search(r'response="([0-9a-f]+)"', given)
+        cnonce = re.search(r'cnonce="([^"]*)"', given)
+        if not (user and uri and response and cnonce):
+            return False
+        one = hashlib.md5(f"{user[1]}:arc:{self._asks_for}".encode(), usedforsecurity=False).hexdigest()
+        two = hashlib.md5(f"MESSAGE:{uri[1]}".encode(), usedforsecurity=False).hexdigest()
+        right = f"{one}:4711:00000001:{cnonce[1]}:auth:{two}"
+        return hashlib.md5(right.encode(), usedforsecurity=False).hexdigest() == response[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _stream(self, reader, writer)
