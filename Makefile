@@ -12,7 +12,7 @@ DATA ?= trygghub-data
 SPEED ?= 60
 WORKERS ?= 2
 
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test test-bluez check format bench lock clean
 
 help: ## list what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,11 @@ check: $(VENV)/.for-testing ## format, lint, types and import contracts
 format: $(VENV)/.for-testing ## put the code into the house's form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+test-bluez: $(VENV)/.for-testing ## the Bluetooth drivers on the real BlueZ, in an emulated machine (slow, not part of `test`)
+	@sh deploy/system-packages.sh qemu-system-x86 busybox-static kmod cpio dbus
+	@sh tests/bluez/fetch.sh .cache/bluez
+	@$(BIN)/python tests/bluez $(TESTS)
 
 bench: $(VENV)/.for-testing ## measure, as ratios against a reference in the same run
 	@$(BIN)/python tests/bench

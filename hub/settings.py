@@ -91,11 +91,20 @@ def existing_file(text: str) -> Path:
     return path
 
 
+BLE_ADAPTERS = r"bluez:ADAPTER(,ADAPTER){0,3}".replace(
+    "ADAPTER", "(hci[0-9]{1,2}|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})"
+)
+BLE_RADIO = r"tcp:[^:]+:[0-9]{1,5}"
+
+
 def ble_backend(text: str) -> str:
-    """`off`, `bluez` or `tcp:HOST:PORT` (a virtual radio)."""
-    if text in {"off", "bluez"} or re.fullmatch(r"tcp:[^:]+:[0-9]{1,5}", text):
+    """`off`, `bluez`, `bluez:hci0,hci1` (adapters by name or address) or `tcp:HOST:PORT` (a virtual radio)."""
+    if text in {"off", "bluez"} or re.fullmatch(BLE_ADAPTERS, text) or re.fullmatch(BLE_RADIO, text):
         return text
-    raise ValueError(f"the Bluetooth link is off, bluez or tcp:HOST:PORT, not {text!r:.80}")
+    raise ValueError(
+        "the Bluetooth link is off, bluez, bluez:hci0 (several adapters with commas between) or tcp:HOST:PORT,"
+        f" not {text!r:.80}"
+    )
 
 
 def speed(text: str) -> float:
@@ -142,7 +151,9 @@ class GatewaySettings:
         default=None,
         metadata=says("broker the devices use; the uplink's if not said", broker_url, secret=True),
     )
-    ble: str = field(default="off", metadata=says("Bluetooth: off, bluez or tcp:HOST:PORT", ble_backend))
+    ble: str = field(
+        default="off", metadata=says("Bluetooth: off, bluez, bluez:hci0,hci1 or tcp:HOST:PORT", ble_backend)
+    )
     serial_root: Path | None = field(
         default=None,
         metadata=says("folder that relative serial addresses start from; DATA if not said", Path),
@@ -247,7 +258,8 @@ class RunSettings(StoreSettings):
         default=None, metadata=says("how many times faster the demo's world runs; default 60", speed)
     )
     ble: str = field(
-        default="off", metadata=says("Bluetooth of the gateway: off, bluez or tcp:HOST:PORT", ble_backend)
+        default="off",
+        metadata=says("Bluetooth of the gateway: off, bluez, bluez:hci0,hci1 or tcp:HOST:PORT", ble_backend),
     )
     host: str = field(default="127.0.0.1", metadata=says("address the dashboard listens on"))
     port: int | None = field(

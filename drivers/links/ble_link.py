@@ -1,27 +1,29 @@
-"""The Bluetooth LE link: one adapter, one scan, the registered devices behind it.
+"""The Bluetooth LE link: one adapter or several, a scan on each, the registered devices behind them.
 
 Advertisements of registered devices become frames (`adv:fcd2`), connectable ones are connected to and what
 they notify, indicate and answer becomes frames (channel: the characteristic's UUID). Strangers are counted,
-not journaled. Bluetooth cannot wait for our commit: a frame is handed over at once and the receipt only counted.
+not journaled. A frame is handed to the journal in the callback that brought it. BlueZ confirms an indication to the
+device before we hear of it; on our own backend the confirmation waits for the receipt.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
-from bleak.exc import BleakError
 
 from drivers.device_type import BleUse, Outgoing
 from drivers.events import Frame, Millis
 from drivers.links.back_off import BackOff
+from drivers.links.ble.ear import Ear, settle
 from drivers.links.ble.radio import Radio
 from drivers.links.ble.repeats import Repeats
-from drivers.links.ble.scan import Scan
+from drivers.links.ble.routes import Routes
 from drivers.links.ble.session import Patience, Session
 from drivers.links.ble.sightings import Sightings
 from drivers.links.ble.slots import Slots
@@ -39,38 +41,37 @@ BASE_TAIL = "-0000-1000-8000-00805f9b34fb"
 class BleLink:
     """All Bluetooth LE devices of one gateway.
 
+    radios: its adapters; a device is connected to through the one that hears it best and has a slot free.
     units: how each registered device is listened to, by lower-case address. now: world time for frames.
-    slots: connections the adapter keeps at a time.
+    slots: connections each adapter keeps at a time.
     """
 
     def __init__(
         self,
         name: str,
-        radio: Radio,
+        radios: Sequence[Radio],
         units: Mapping[str, BleUse],
         now: Callable[[], Millis],
         *,
         slots: int = 5,
         patience: Patience | None = None,
-        back_off: BackOff | None = None,
+        back_off: Callable[[], BackOff] = BackOff,
         on_change: Callable[[LinkHealth], None] | None = None,
     ) -> None:
         self.name = name
-        self._radio = radio
         self._units = {address.lower(): use for address, use in units.items()}
         self._now = now
         self._patience = patience or Patience()
-        self._back_off = back_off or BackOff()
         self._on_change = on_change
-        # A lock must not wait behind meters that stay connected: one slot is for devices visited by reason.
-        by_reason = any(use.calls is not None for use in units.values())
-        self._slots = Slots(slots, kept=1 if by_reason else 0)
         self._sightings = Sightings()
+        self._routes = Routes(self._sightings)
         self._repeats = Repeats()
-        self._scan = Scan(radio, self._on_advertisement, self._patience.silence, self._look)
+        # A lock must not wait behind meters that stay connected: one slot is for devices visited by reason.
+        kept = 1 if any(use.calls is not None for use in units.values()) else 0
+        self._ears = [self._ear(radio, Slots(slots, kept=kept), back_off()) for radio in radios]
         self._sessions: dict[str, Session] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._recording: set[asyncio.Task[None]] = set()
+        self._recording: set[asyncio.Task[bool]] = set()
         self._hear: Hear | None = None
         self._overflown = False
         self._state: LinkState = "configured"
@@ -79,15 +80,13 @@ class BleLink:
         self._counters: dict[str, int] = {}
 
     async def run(self, hear: Hear) -> None:
-        """Open the adapter, listen, recover, for ever; ends only by cancellation."""
+        """Open the adapters, listen, recover, for ever; ends only by cancellation."""
         self._hear = hear
         try:
-            while True:
-                self._become("opening", "")
-                reason = await self._once()
-                self._become("down", reason)
-                await asyncio.sleep(self._back_off.wait())
+            self._begin_sessions()
+            await asyncio.gather(*(ear.run() for ear in self._ears))
         finally:
+            await settle({task for address in list(self._running) if (task := self._end(address))})
             if self._recording:
                 await asyncio.wait(self._recording, timeout=RECORD_WITHIN)
             self._become("configured", "")
@@ -98,7 +97,7 @@ class BleLink:
         if use is None or not use.subscribe:
             raise LinkDown(f"{address} is no device that this gateway connects to")
         session = self._sessions.get(address.lower())
-        if session is None:
+        if session is None or not any(ear.is_open for ear in self._ears):
             raise LinkDown(f"Bluetooth is not open: {self._reason or 'not yet opened'}")
         await session.send(outgoing)
 
@@ -107,10 +106,12 @@ class BleLink:
         counters = {
             **self._counters,
             "strangers": len(self._sightings.strangers),
-            "scan_restarts": self._scan.restarts,
+            "adapters": sum(ear.state in {"up", "degraded"} for ear in self._ears),
+            "scan_restarts": sum(ear.scan.restarts for ear in self._ears),
+            "adapter_resets": sum(ear.scan.resets for ear in self._ears),
             "connected": sum(session.connected for session in self._sessions.values()),
             "failing": sum(session.failing for session in self._sessions.values()),
-            "waiting_for_a_slot": self._slots.waiting,
+            "waiting_for_a_slot": sum(ear.slots.waiting for ear in self._ears),
         }
         return LinkHealth(self._state, counters, self._since, self._reason)
 
@@ -121,37 +122,39 @@ class BleLink:
             self._repeats.forget(address)
             self._end(address)
         self._units = fresh
-        if self._scan.running:
+        if self._hear is not None:
             self._begin_sessions()
 
-    # -- one opening of the adapter
+    # -- adapters
 
-    async def _once(self) -> str:
-        try:
-            await self._radio.open()
-            for device in await self._radio.connected():
-                self._take_over(device)
-            self._begin_sessions()
-            return await self._listen()
-        except (BleakError, OSError, EOFError, TimeoutError) as error:
-            return f"{self._radio.name}: {error or type(error).__name__}"
-        finally:
-            await _settle({task for address in list(self._running) if (task := self._end(address))})
-            self._sightings.forget_all()
-            await self._radio.close()
+    def _ear(self, radio: Radio, slots: Slots, back_off: BackOff) -> Ear:
+        return Ear(
+            radio=radio,
+            slots=slots,
+            silence=self._patience.silence,
+            back_off=back_off,
+            detected=self._on_advertisement,
+            opened=self._on_opened,
+            closed=self._on_closed,
+            changed=self._look,
+            busy=lambda ear: any(one.ear is ear and one.connected for one in self._sessions.values()),
+        )
 
-    async def _listen(self) -> str:
-        """Scan until the adapter goes away; returns why it ended."""
-        scan = asyncio.create_task(self._scan.run(), name=f"{self.name} scan")
-        gone = asyncio.create_task(self._radio.gone.wait(), name=f"{self.name} adapter gone")
-        try:
-            await asyncio.wait({scan, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if gone.done():
-                return f"{self._radio.name}: the adapter went away"
-            await scan
-            return f"{self._radio.name}: the scan ended"
-        finally:
-            await _settle({scan, gone})
+    def _on_opened(self, ear: Ear, connected: list[BLEDevice]) -> None:
+        """Links may have outlived our restart: their devices do not advertise, so they must be taken up from here."""
+        for device in connected:
+            if device.address.lower() in self._units:
+                self._count("taken_over")
+                self._sightings.saw(device, ear, 0, asyncio.get_running_loop().time())
+
+    async def _on_closed(self, ear: Ear) -> None:
+        """Let go what went through an adapter that is gone, and begin anew with whatever hears the devices still."""
+        self._sightings.forget(ear)
+        lost = [address for address, session in self._sessions.items() if session.ear is ear]
+        await settle({task for address in lost if (task := self._end(address))})
+        self._begin_sessions()
+
+    # -- sessions
 
     def _begin_sessions(self) -> None:
         for address, use in self._units.items():
@@ -164,9 +167,7 @@ class BleLink:
         return Session(
             address=address,
             use=use,
-            radio=self._radio,
-            sightings=self._sightings,
-            slots=self._slots,
+            routes=self._routes,
             tell=self._tell,
             count=self._count,
             now=self._now,
@@ -182,18 +183,17 @@ class BleLink:
 
     # -- what is heard
 
-    def _on_advertisement(self, device: BLEDevice, data: AdvertisementData) -> None:
-        self._back_off.reset()
+    def _on_advertisement(self, ear: Ear, device: BLEDevice, data: AdvertisementData) -> None:
         address = device.address.lower()
         use = self._units.get(address)
         if use is None:
             self._sightings.saw_stranger(address)
             self._count("strange_advertisements")
             return
-        self._sightings.saw(device)
+        now = asyncio.get_running_loop().time()
+        self._sightings.saw(device, ear, data.rssi, now)
         if (session := self._sessions.get(address)) is not None:
             session.called(data.manufacturer_data)
-        now = asyncio.get_running_loop().time()
         for uuid, payload in data.service_data.items():
             channel = channel_of(uuid)
             if channel not in use.adverts:
@@ -203,31 +203,28 @@ class BleLink:
             else:
                 self._count("repeats")
 
-    def _take_over(self, device: BLEDevice) -> None:
-        """A link outlived our restart: its device does not advertise, so it must be taken up from here."""
-        if device.address.lower() in self._units:
-            self._sightings.saw(device)
-
-    def _tell(self, address: str, channel: str, payload: bytes) -> None:
+    def _tell(self, address: str, channel: str, payload: bytes) -> asyncio.Future[bool] | None:
+        """Hand a frame to the journal; what is returned says once it is known whether it was written down."""
         if len(self._recording) >= MOST_UNRECORDED:
             self._count("lost")
             self._overflown = True
             self._look()
-            return
+            return None
         self._count("frames")
         frame = Frame(link=self.name, address=address, payload=payload, heard=self._now(), channel=channel)
-        task = asyncio.create_task(self._record(frame))
+        task = _at_once(self._record(frame))
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)
+        return task
 
-    async def _record(self, frame: Frame) -> None:
+    async def _record(self, frame: Frame) -> bool:
         assert self._hear is not None
         try:
             receipt = await self._hear(frame)
         except Exception:
             self._count("unrecorded")
             log.exception("a frame of %s could not be recorded", frame.address)
-            return
+            return False
         if not receipt.accepted:
             self._count("unrecorded")
         if receipt.error:
@@ -235,24 +232,30 @@ class BleLink:
         if self._overflown and len(self._recording) < MOST_UNRECORDED // 2:
             self._overflown = False
             self._look()
+        return receipt.accepted
 
     # -- how it is
 
     def _look(self) -> None:
-        """Work out the state anew from what the scan and the queue say."""
-        if not self._scan.running:
-            return
-        if self._overflown:
+        """Work out the state anew from the adapters and the queue."""
+        hearing = [ear for ear in self._ears if ear.state in {"up", "degraded"}]
+        wrong = "; ".join(ear.reason for ear in self._ears if ear.reason)
+        if not hearing:
+            down = any(ear.state == "down" for ear in self._ears)
+            self._become("down" if down else "opening", wrong)
+        elif self._overflown:
             self._become("degraded", "frames come faster than they can be written down, and some were lost")
-        elif self._scan.quiet:
-            self._become("degraded", f"nothing heard for {self._patience.silence:g} s")
+        elif wrong:
+            self._become("degraded", wrong)
         else:
             self._become("up", "")
 
     def _become(self, state: LinkState, reason: str) -> None:
         if (state, reason) == (self._state, self._reason):
             return
-        self._state, self._reason, self._since = state, reason, self._now()
+        if state != self._state:
+            self._since = self._now()
+        self._state, self._reason = state, reason
         if self._on_change is not None:
             self._on_change(self.health())
 
@@ -266,9 +269,11 @@ def channel_of(uuid: str) -> str:
     return f"adv:{uuid[4:8] if short else uuid}"
 
 
-async def _settle(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """End tasks and wait until they have cleaned up."""
-    ended = list(tasks)
-    for task in ended:
-        task.cancel()
-    await asyncio.gather(*ended, return_exceptions=True)
+def _at_once(work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+    """A task whose first part runs before this returns, so that a frame has its place in the journal's line.
+
+    Python 3.11 cannot: there it runs in the loop's next turn, some tens of microseconds later and in the same order.
+    """
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+    return asyncio.create_task(work)

@@ -132,13 +132,13 @@ def _mqtt(roll: Roll, ports: Ports) -> Plan:
 
 def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
     def make() -> Link:
-        from drivers.links.ble.radio import open_radio  # noqa: PLC0415  bumble and bleak only where there is Bluetooth
+        from drivers.links.ble.radio import open_radios  # noqa: PLC0415  bumble and bleak only where there is Bluetooth
         from drivers.links.ble_link import BleLink  # noqa: PLC0415
 
-        radio = open_radio(ports.ble, bonds=ports.folder / "bonds.json", passkeys=passkeys)
-        if radio is None:
+        radios = open_radios(ports.ble, bonds=ports.folder / "bonds.json", passkeys=passkeys)
+        if not radios:
             raise ValueError("Bluetooth is switched off in this gateway's settings")
-        return BleLink("ble", radio, units, ports.now)
+        return BleLink("ble", radios, units, ports.now)
 
     units = {
         one.part.address.lower(): replace(one.type.ble, settings=one.unit.settings, secret=one.unit.key)

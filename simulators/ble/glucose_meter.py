@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bumble import gatt
-from bumble.device import Connection
+from bumble.device import Connection, Device
 
 from simulators.ble.gatt_peripheral import INDICATE, NOTIFY, READ, WRITE, GattPeripheral, date_time
 from simulators.ble.medical_float import sfloat
 from simulators.ble.peripheral import GONE
+from simulators.ble.printed_passkey import bond_by
 
 MEASUREMENT, FEATURE, CONTROL_POINT = "2A18", "2A51", "2A52"
 REPORT, DELETE, COUNT, NUMBER, RESPONSE = 0x01, 0x02, 0x04, 0x05, 0x06
@@ -22,16 +23,23 @@ SUCCESS, OP_UNKNOWN, OPERATOR_UNKNOWN, NO_RECORDS = 0x01, 0x02, 0x04, 0x06
 HAS_CONCENTRATION, HAS_STATUS = 1 << 1, 1 << 3
 CAPILLARY_FINGER, CONTROL_SOLUTION = 0x11, 0x4A
 LOCKED = gatt.Characteristic.Permissions.WRITE_REQUIRES_ENCRYPTION
+LOCKED_BY_NUMBER = LOCKED | gatt.Characteristic.Permissions.WRITE_REQUIRES_AUTHENTICATION
 
 
 class GlucoseMeter(GattPeripheral):
-    """The meter. records: (sequence number, bytes), oldest first. reported: set when somebody has fetched them."""
+    """The meter. records: (sequence number, bytes), oldest first. reported: set when somebody has fetched them.
+
+    passkey: the number printed on it, which a central must know to bond; None bonds with anybody.
+    """
 
     service = 0x1808
     model = "Strip 1"
 
-    def __init__(self, address: str, *, name: str = "Glucose", battery: int = 100) -> None:
+    def __init__(
+        self, address: str, *, name: str = "Glucose", battery: int = 100, passkey: int | None = None
+    ) -> None:
         super().__init__(name, address, battery=battery)
+        self.passkey = passkey
         self.records: list[tuple[int, bytes]] = []
         self.answer_requests = True
         self.reported = asyncio.Event()
@@ -56,8 +64,14 @@ class GlucoseMeter(GattPeripheral):
         self.records.append((self._sequence, self.damage(record) if self.damage else record))
         self.reported.clear()
 
+    async def _come_on_air(self, device: Device) -> None:
+        if self.passkey is not None:
+            bond_by(device, self.passkey)
+        await super()._come_on_air(device)
+
     def _services(self) -> Sequence[gatt.Service]:
-        control = self._offer(CONTROL_POINT, WRITE | INDICATE, permissions=LOCKED)
+        lock = LOCKED if self.passkey is None else LOCKED_BY_NUMBER
+        control = self._offer(CONTROL_POINT, WRITE | INDICATE, permissions=lock)
         control.on(control.EVENT_WRITE, self._on_request)
         return [
             gatt.Service(

@@ -2,5 +2,6 @@
 
 from simulators.bluez.bluez import FakeBluez
 from simulators.bluez.bus import PrivateBus
+from simulators.bluez.daemon import RealBluez
 
-__all__ = ["FakeBluez", "PrivateBus"]
+__all__ = ["FakeBluez", "PrivateBus", "RealBluez"]

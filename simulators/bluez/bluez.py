@@ -40,14 +40,18 @@ NOTHING: Answer = ("", [])
 class FakeBluez:
     """The service. faults: (method, error name) to answer with once, oldest first.
 
-    agent: the registered agent's bus name and path, None without one.
+    agent: the registered agent's bus name and path, None without one. slots: connections its adapter keeps.
+    hung: the adapter hears nothing until it is switched off and on. power_cycles: how often that was done.
     """
 
-    def __init__(self, air: Air, address: str) -> None:
+    def __init__(self, air: Air, address: str, *, slots: int = 16) -> None:
         self.faults: list[tuple[str, str]] = []
         self.agent: tuple[str, str] | None = None
         self.connecting = asyncio.Lock()
+        self.hung = False
+        self.power_cycles = 0
         self._air = air
+        self._slots = slots
         self._address = address
         self._bonds = MemoryKeyStore()
         self._station: Station | None = None
@@ -92,7 +96,9 @@ class FakeBluez:
         """Join the radio, take the name, show the adapter."""
         self._bus = bus = await MessageBus(bus_address=self._address).connect()
         self._tree = Tree(bus)
-        self._station = await join(self._air, name="hci0", address=OWN_ADDRESS, bonds=self._bonds)
+        self._station = await join(
+            self._air, name="hci0", address=OWN_ADDRESS, bonds=self._bonds, max_connections=self._slots
+        )
         self.device.pairing_config_factory = self._pairing
         self.device.host.on("advertising_report", self._on_report)
         bus.add_message_handler(self._on_message)
@@ -129,6 +135,30 @@ class FakeBluez:
         self._advertised.pop(remote.path, None)
         self.tree.remove(remote.path)
 
+    async def switch(self, *, on: bool) -> None:
+        """Switch the adapter; without power it has neither scans nor links."""
+        if on == bool(self.tree.value(HCI, ADAPTER, "Powered")):
+            return
+        if on:
+            self.power_cycles += 1
+            self.hung = False
+        else:
+            await self._end_discovery()
+            for remote in list(self._remotes.values()):
+                await remote.disconnect()
+        self.tree.change(HCI, ADAPTER, Powered=Variant("b", on))
+
+    async def unplug(self) -> None:
+        """Pull the adapter out: its objects are gone; `plug_in` brings it back."""
+        await self.switch(on=False)
+        for remote in list(self._remotes.values()):
+            self.forget(remote)
+        self.tree.remove(HCI)
+
+    def plug_in(self) -> None:
+        """Put the adapter back, without power, as BlueZ may find it."""
+        self.tree.add(HCI, {ADAPTER: {**_adapter(), "Powered": Variant("b", False)}})
+
     # -- messages
 
     def _on_message(self, message: Message) -> Message | bool | None:
@@ -146,6 +176,7 @@ class FakeBluez:
         reply: Message
         try:
             self._stumble(message)
+            await self._on_switch(message)
             known = self.tree.answer(message) or await self._call(message)
             reply = Message.new_method_return(message, *known)
         except DBusFault as fault:
@@ -167,6 +198,10 @@ class FakeBluez:
             raise DBusFault("org.freedesktop.DBus.Error.UnknownObject", f"no object {message.path}")
         return await method(message)
 
+    async def _on_switch(self, message: Message) -> None:
+        if message.member == "Set" and message.body[:2] == [ADAPTER, "Powered"]:
+            await self.switch(on=bool(message.body[2].value))
+
     async def _nothing(self, _message: Message) -> Answer:
         return NOTHING
 
@@ -180,6 +215,8 @@ class FakeBluez:
     # -- discovery
 
     async def _start_discovery(self, message: Message) -> Answer:
+        if not self.tree.value(HCI, ADAPTER, "Powered"):
+            raise DBusFault("org.bluez.Error.NotReady", "Resource Not Ready")
         if message.sender in self._discoverers:
             raise DBusFault("org.bluez.Error.InProgress", "Operation already in progress")
         if not self._discoverers:
@@ -197,8 +234,14 @@ class FakeBluez:
             self.tree.change(HCI, ADAPTER, Discovering=Variant("b", False))
         return NOTHING
 
+    async def _end_discovery(self) -> None:
+        if self._discoverers:
+            self._discoverers.clear()
+            await self.device.stop_scanning(legacy=True)
+            self.tree.change(HCI, ADAPTER, Discovering=Variant("b", False))
+
     def _on_report(self, report: Any) -> None:
-        if not self._discoverers or self._tree is None:
+        if not self._discoverers or self._tree is None or self.hung:
             return
         address: hci.Address = report.address
         text = str(address).partition("/")[0]

@@ -7,6 +7,7 @@ A question about a device that nobody commissioned is rejected: nobody pairs wit
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from bleak.exc import BleakError
 from dbus_fast import BusType, DBusError, Message, MessageType
@@ -19,10 +20,17 @@ CAPABILITY = "KeyboardOnly"
 """We can enter the number printed on a device and show none."""
 REJECTED = "org.bluez.Error.Rejected"
 REGISTER_WITHIN = 10.0
+ANSWER_WITHIN = 10.0
 BLUEZ = "org.bluez"
 MANAGER = (BLUEZ, "/org/bluez", "org.bluez.AgentManager1")
 DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
-OWNER_RULE = f"type='signal',member='NameOwnerChanged',arg0='{BLUEZ}'"
+ADAPTER = "org.bluez.Adapter1"
+RULES = (
+    f"type='signal',member='NameOwnerChanged',arg0='{BLUEZ}'",
+    f"type='signal',sender='{BLUEZ}',member='InterfacesRemoved'",
+    f"type='signal',sender='{BLUEZ}',member='PropertiesChanged',arg0='{ADAPTER}'",
+)
+"""What we want to hear of: BlueZ coming or leaving, adapters pulled out or switched off."""
 
 
 class Agent(ServiceInterface):
@@ -80,32 +88,48 @@ class Agent(ServiceInterface):
 
 
 class Registration:
-    """An agent on the bus for as long as the radio is open. on_gone: BlueZ has left the bus, or the bus us."""
+    """An agent on the bus for as long as the radio is open.
 
-    def __init__(self, passkeys: Mapping[str, int], on_gone: Callable[[], None]) -> None:
+    on_gone: BlueZ has left the bus, or the bus us. on_adapter_gone: an adapter (its object's path) lost its power or
+    was pulled out.
+    """
+
+    def __init__(
+        self,
+        passkeys: Mapping[str, int],
+        on_gone: Callable[[], None],
+        on_adapter_gone: Callable[[str], None] = lambda _path: None,
+    ) -> None:
         self._agent = Agent(passkeys)
         self._on_gone = on_gone
+        self._on_adapter_gone = on_adapter_gone
         self._bus: MessageBus | None = None
         self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def registered(self) -> bool:
+        """Whether we are on the bus."""
+        return self._bus is not None
 
     async def register(self) -> None:
         """Register with BlueZ as the default agent. Raises BleakError with what is wrong."""
         await self.unregister()
-        bus = MessageBus(bus_type=BusType.SYSTEM)
+        bus = self._bus = MessageBus(bus_type=BusType.SYSTEM)
         try:
             async with asyncio.timeout(REGISTER_WITHIN):
                 await bus.connect()
                 bus.export(PATH, self._agent)
-                bus.add_message_handler(self._on_message)
-                await self._ask(bus, "AddMatch", "s", [OWNER_RULE], DAEMON)
-                await self._ask(bus, "RegisterAgent", "os", [PATH, CAPABILITY])
-                await self._ask(bus, "RequestDefaultAgent", "o", [PATH])
+                for rule in RULES:
+                    await self.ask("AddMatch", "s", [rule], DAEMON)
+                await self.ask("RegisterAgent", "os", [PATH, CAPABILITY])
+                await self.ask("RequestDefaultAgent", "o", [PATH])
         except BaseException as error:
+            self._bus = None
             bus.disconnect()
             if isinstance(error, OSError | EOFError | TimeoutError | DBusError):
                 raise BleakError(f"BlueZ is not there: {error or type(error).__name__}") from error
             raise
-        self._bus = bus
+        bus.add_message_handler(self._on_message)
         self._watching = asyncio.create_task(self._watch(bus), name="bluez agent")
 
     async def unregister(self) -> None:
@@ -118,26 +142,39 @@ class Registration:
             bus.unexport(PATH, self._agent)
             bus.disconnect()
 
+    async def ask(
+        self, member: str, signature: str, body: list[Any], to: tuple[str, str, str] = MANAGER
+    ) -> Message:
+        """Call a method over our connection; to: bus name, path, interface. Raises BleakError."""
+        name, path, interface = to
+        if self._bus is None:
+            raise BleakError("BlueZ is not there: not connected to the bus")
+        call = Message(
+            destination=name, path=path, interface=interface, member=member, signature=signature, body=body
+        )
+        async with asyncio.timeout(ANSWER_WITHIN):
+            reply = await self._bus.call(call)
+        if reply is None or reply.message_type is MessageType.ERROR:
+            why = "no answer" if reply is None else f"{reply.error_name} {' '.join(map(str, reply.body))}"
+            raise BleakError(f"BlueZ refuses {member}: {why}")
+        return reply
+
     async def _watch(self, bus: MessageBus) -> None:
         with contextlib.suppress(EOFError, OSError):
             await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
         self._on_gone()
 
     def _on_message(self, message: Message) -> None:
-        if message.member == "NameOwnerChanged" and message.body[0] == BLUEZ and self._bus is not None:
-            self._on_gone()
-
-    @staticmethod
-    async def _ask(
-        bus: MessageBus, member: str, signature: str, body: list[str], to: tuple[str, str, str] = MANAGER
-    ) -> None:
-        name, path, interface = to
-        call = Message(
-            destination=name, path=path, interface=interface, member=member, signature=signature, body=body
-        )
-        reply = await bus.call(call)
-        if reply is not None and reply.message_type is MessageType.ERROR:
-            raise BleakError(f"BlueZ refuses {member}: {reply.error_name} {' '.join(map(str, reply.body))}")
+        if self._bus is None or message.message_type is not MessageType.SIGNAL:
+            return
+        match message.member, message.body:
+            case "NameOwnerChanged", [name, *_] if name == BLUEZ:
+                self._on_gone()
+            case "InterfacesRemoved", [path, interfaces] if ADAPTER in interfaces:
+                self._on_adapter_gone(path)
+            case "PropertiesChanged", [interface, changed, *_] if interface == ADAPTER:
+                if "Powered" in changed and not changed["Powered"].value:
+                    self._on_adapter_gone(message.path or "")
 
 
 def address_of(path: str) -> str:

@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 MTU = 517  # the largest a GATT client may ask for (Core 5.4, vol 3, part F, 3.4.2.1)
 CONNECT_WAIT = 8.0  # seconds a device that advertises a moment ago may take to answer
+WRITTEN_WITHIN = (
+    25.0  # seconds for our commit; after 30 the device gives the link up (Core 5.4, vol 3, part F, 3.3.3)
+)
 DISCONNECT_WAIT = 5.0  # seconds until a link that will not close is called closed
 SERVICE_CHANGED = "00002a05-0000-1000-8000-00805f9b34fb"
 
@@ -53,7 +56,8 @@ class BumbleClient(BaseBleakClient):
         self._peer: Peer | None = None
         self._gone: asyncio.Future[None] | None = None
         self._forget_flush: Callable[[], None] = lambda: None
-        self._subscribed: dict[int, Callable[[bytes], None]] = {}
+        self._subscribed: dict[int, Callable[[bytes], object]] = {}
+        self._confirming: set[asyncio.Future[None]] = set()
 
     @property
     def name(self) -> str:
@@ -144,10 +148,14 @@ class BumbleClient(BaseBleakClient):
     async def start_notify(
         self, characteristic: BleakGATTCharacteristic, callback: NotifyCallback, **_: Any
     ) -> None:
-        """Subscribe; the callback gets a bytearray per notification or indication."""
+        """Subscribe; the callback gets a bytearray per notification or indication.
 
-        def tell(value: bytes) -> None:
-            callback(bytearray(value))
+        An indication is confirmed when the future that the callback returns, if it returns one, is done and true.
+        """
+        told: Callable[[bytearray], object] = callback
+
+        def tell(value: bytes) -> object:
+            return told(bytearray(value))
 
         client = self._connected().gatt_client
         self._subscribed[characteristic.handle] = tell
@@ -168,6 +176,9 @@ class BumbleClient(BaseBleakClient):
         connection = await self.radio.reach(self._address(), within)
         self._gone = asyncio.get_running_loop().create_future()
         self._peer = Peer(connection)
+        client = self._peer.gatt_client
+        confirm_later = partial(self._on_indication, client)
+        client.on_att_handle_value_indication = confirm_later  # type: ignore[method-assign]
         connection.on(Connection.EVENT_DISCONNECTION, lambda _reason: self._on_gone())
         self._forget_flush = partial(self.radio.device.host.remove_listener, "flush", self._on_gone)
         self.radio.device.host.on("flush", self._on_gone)
@@ -238,6 +249,39 @@ class BumbleClient(BaseBleakClient):
             task.cancel()
             raise BleakError(f"the link to {self.address} was lost before the answer came")
         return _result(task)
+
+    def _on_indication(self, client: gatt_client.Client, indication: att.ATT_Handle_Value_Indication) -> None:
+        """Hand an indication over as bumble does, but confirm it only when it is written down."""
+        value = indication.attribute_value
+        client.cache_value(indication.attribute_handle, value)
+        told = [
+            one(value) if callable(one) else one.emit(one.EVENT_UPDATE, value)
+            for one in client.indication_subscribers.get(indication.attribute_handle, ())
+        ]
+        waiting = [one for one in told if isinstance(one, asyncio.Future)]
+        if not waiting:
+            client.send_confirmation(att.ATT_Handle_Value_Confirmation())
+            return
+        task = asyncio.ensure_future(self._confirm(client, waiting))
+        self._confirming.add(task)
+        task.add_done_callback(self._confirming.discard)
+
+    async def _confirm(self, client: gatt_client.Client, written: list[asyncio.Future[bool]]) -> None:
+        """Confirm once everything is written down; else end the link, and the device keeps what it has."""
+        try:
+            async with asyncio.timeout(WRITTEN_WITHIN):
+                accepted = all(await asyncio.gather(*written))
+        except TimeoutError:
+            accepted = False
+        if not self.is_connected:
+            return
+        if accepted:
+            client.send_confirmation(att.ATT_Handle_Value_Confirmation())
+            return
+        log.warning(
+            "%s: an indication was not written down; ending the link without confirming it", self.address
+        )
+        await self.disconnect()
 
     def _on_gone(self) -> None:
         if self._gone is None or self._gone.done():

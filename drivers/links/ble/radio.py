@@ -1,13 +1,15 @@
 """Which radio the BLE link drives: a setting, so that everything above it is the same code.
 
-`off`, `bluez` or `bluez:hci1` (bleak's own backend on the system's BlueZ), `tcp:HOST:PORT` (the bumble backend
-on any HCI controller that listens there, such as the virtual radio).
+`off`, `bluez`, `bluez:hci1` or `bluez:hci0,hci1` (bleak's own backend on the system's BlueZ; a controller's address
+serves as well as its name), `tcp:HOST:PORT` (the bumble backend on any HCI controller that listens there, such as the
+virtual radio).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,8 @@ from bleak.backends.device import BLEDevice
 from bleak.exc import BleakError
 from bumble.transport.tcp_client import open_tcp_client_transport
 
+from drivers.links.ble import bluez_adapter
+from drivers.links.ble.bluez_adapter import Adapter
 from drivers.links.ble.bumble_radio import BumbleRadio, client_class, scanner_class
 
 if TYPE_CHECKING:
@@ -25,18 +29,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ASK_WITHIN = 10.0
+ADAPTER_NAME = r"(hci[0-9]{1,2}|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})"
+BLUEZ_SETTING = rf"bluez(:{ADAPTER_NAME}(,{ADAPTER_NAME}){{0,3}})?"
+
 
 class Radio(Protocol):
     """A Bluetooth adapter as the link needs it.
 
     gone: set when the adapter has disappeared and must be opened anew.
-    scanner, client: keyword arguments for `BleakScanner` and `BleakClient`.
     """
 
     name: str
     gone: asyncio.Event
-    scanner: Mapping[str, Any]
-    client: Mapping[str, Any]
+
+    @property
+    def scanner(self) -> Mapping[str, Any]:
+        """For `BleakScanner`, once the radio is open."""
+        ...
+
+    @property
+    def client(self) -> Mapping[str, Any]:
+        """For `BleakClient`, once the radio is open."""
+        ...
 
     async def open(self) -> None:
         """Make the adapter ready; raises BleakError or OSError with the reason."""
@@ -50,45 +65,91 @@ class Radio(Protocol):
         """Devices whose link is up already, perhaps from before our own restart."""
         ...
 
+    async def reset(self, *, hard: bool) -> None:
+        """Bring a hung adapter back; hard: by every means. Raises BleakError when it cannot be done."""
+        ...
+
 
 class BluezRadio:
     """The system's BlueZ, through bleak's own backend, and our agent there.
 
-    adapter: `hci0`, or empty for the default one. passkeys: number by device address, from commissioning.
+    adapter: `hci0` or a controller's address, or empty for the first one there is. passkeys: number by device
+    address, from commissioning.
     """
 
     def __init__(self, adapter: str = "", passkeys: Mapping[str, int] | None = None) -> None:
         self.name = f"bluez:{adapter}" if adapter else "bluez"
         self.gone = asyncio.Event()
+        self._wanted = adapter
         self._passkeys = dict(passkeys or {})
-        self._agent: Registration | None = None
-        options = {"bluez": {"adapter": adapter}} if adapter else {}
-        self.scanner: Mapping[str, Any] = options
-        self.client: Mapping[str, Any] = options
+        self._bluez: Registration | None = None
+        self._adapter: Adapter | None = None
+        self._resetting = False
+
+    @property
+    def scanner(self) -> Mapping[str, Any]:
+        """The adapter for bleak."""
+        if self._adapter is None:
+            return {}
+        return {"bluez": {"adapter": self._adapter.name}}
+
+    client = scanner
 
     async def open(self) -> None:
-        """Register our agent, which also shows whether BlueZ is there; `gone` is set when it leaves the bus."""
-        # Only Linux has a D-Bus, and only this radio needs it.
-        from drivers.links.ble.bluez_agent import Registration  # noqa: PLC0415
-
+        """Register our agent, which also shows whether BlueZ is there, and see that the adapter has power."""
         self.gone.clear()
-        if self._agent is None:
-            self._agent = Registration(self._passkeys, self.gone.set)
-        await self._agent.register()
+        bluez = self._registration()
+        await bluez.register()
+        self._adapter = adapter = bluez_adapter.chosen(await bluez_adapter.adapters(bluez), self._wanted)
+        if not adapter.powered:
+            log.warning("%s has no power; switching it on", adapter.name)
+            await bluez_adapter.power(bluez, adapter, on=True)
 
     async def close(self) -> None:
         """Take our agent away; BlueZ stays."""
-        if self._agent is not None:
-            await self._agent.unregister()
+        if self._bluez is not None:
+            await self._bluez.unregister()
 
     async def connected(self) -> list[BLEDevice]:
         """Links that outlived our process; BlueZ keeps them up (bluez issue 89)."""
         try:
-            adapter = await BleakAdapter.get(**self.scanner)
-            return await adapter.get_connected_devices()
-        except (BleakError, NotImplementedError, EOFError, OSError) as error:
-            log.debug("cannot ask BlueZ for live links: %s", error)
+            async with asyncio.timeout(ASK_WITHIN):
+                adapter = await BleakAdapter.get(**self.scanner)
+                return await adapter.get_connected_devices()
+        except (BleakError, NotImplementedError, EOFError, OSError, TimeoutError) as error:
+            log.warning("cannot ask BlueZ for live links: %s", error)
             return []
+
+    async def reset(self, *, hard: bool) -> None:
+        """Switch the adapter off and on through BlueZ; hard: reset it through the kernel, as a USB device too."""
+        bluez = self._registration()
+        self._resetting = True
+        closed = not bluez.registered
+        try:
+            if closed:
+                await bluez.register()
+            adapter = bluez_adapter.chosen(await bluez_adapter.adapters(bluez), self._wanted)
+            if hard:
+                await bluez_adapter.reset_device(adapter)
+                self.gone.set()  # it may have come back under another name: open it anew
+            else:
+                await bluez_adapter.power_cycle(bluez, adapter)
+        finally:
+            self._resetting = False
+            if closed:
+                await bluez.unregister()
+
+    def _registration(self) -> Registration:
+        if self._bluez is None:
+            # Only Linux has a D-Bus, and only this radio needs it.
+            from drivers.links.ble.bluez_agent import Registration  # noqa: PLC0415
+
+            self._bluez = Registration(self._passkeys, self.gone.set, self._on_adapter_gone)
+        return self._bluez
+
+    def _on_adapter_gone(self, path: str) -> None:
+        if self._adapter is not None and path == self._adapter.path and not self._resetting:
+            self.gone.set()
 
 
 class BumblePort:
@@ -113,21 +174,29 @@ class BumblePort:
         """None: this host stack lives and dies with the process, and its links with it."""
         return []
 
+    async def reset(self, *, hard: bool) -> None:  # noqa: ARG002  one way serves for both
+        """Open the controller anew, which resets it by HCI."""
+        self.gone.set()
 
-def open_radio(
+
+def open_radios(
     setting: str, *, bonds: Path | None = None, passkeys: Mapping[str, int] | None = None
-) -> Radio | None:
-    """The radio a setting names; None for `off`.
+) -> list[Radio]:
+    """The radios a setting names; none for `off`.
 
     bonds: file of pairing keys. passkeys: number by device address. Raises ValueError with a sentence.
     """
     scheme, _, place = setting.partition(":")
     if setting == "off":
-        return None
-    if scheme == "bluez":
-        return BluezRadio(place, passkeys)
+        return []
+    if re.fullmatch(BLUEZ_SETTING, setting):
+        names = list(dict.fromkeys(place.split(",")))
+        return [BluezRadio(name, passkeys) for name in names]
     host, _, port = place.rpartition(":")
     if scheme != "tcp" or not host or not port.isdigit():
-        raise ValueError(f"the ble setting is off, bluez, bluez:ADAPTER or tcp:HOST:PORT, not {setting!r}")
+        raise ValueError(
+            "the ble setting is off, bluez, bluez:ADAPTER, bluez:ADAPTER,ADAPTER or tcp:HOST:PORT, where an ADAPTER"
+            f" is hci0 or the controller's address; not {setting!r:.80}"
+        )
     opened = partial(open_tcp_client_transport, place)
-    return BumblePort(setting, BumbleRadio(opened, bonds=bonds, passkeys=passkeys))
+    return [BumblePort(setting, BumbleRadio(opened, bonds=bonds, passkeys=passkeys))]

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakError
@@ -19,18 +20,21 @@ from bleak_retry_connector import BleakClientWithServiceCache, establish_connect
 from drivers.device_type import BleUse, Outgoing
 from drivers.events import Millis
 from drivers.links.back_off import BackOff
-from drivers.links.ble.radio import Radio
-from drivers.links.ble.sightings import Sightings
-from drivers.links.ble.slots import Slots
+from drivers.links.ble.ear import Ear
+from drivers.links.ble.routes import Routes
 from drivers.links.ble.talking import Talking
 from drivers.links.link import LinkDown
 from drivers.protocols.conversation import Conversation
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[str, str, bytes], None]
-"""Takes address, channel and bytes."""
+Tell = Callable[[str, str, bytes], "asyncio.Future[bool] | None"]
+"""Takes address, channel and bytes; what it returns says later whether they were written down."""
 Count = Callable[[str], None]
+
+
+ECHO = 1.0
+"""Seconds in which the same value of a characteristic that we read is the same answer, heard twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +62,20 @@ class Patience:
 
 @dataclass(slots=True)
 class Session:
-    """The conversation with one device. use: what to do once connected."""
+    """The conversation with one device. use: what to do once connected. ear: the adapter it goes through just now."""
 
     address: str
     use: BleUse
-    radio: Radio
-    sightings: Sightings
-    slots: Slots
+    routes: Routes
     tell: Tell
     count: Count
     now: Callable[[], Millis]
     patience: Patience
     reason: str = "not heard yet"
     failing: bool = False
+    ear: Ear | None = None
     _client: BleakClientWithServiceCache | None = None
+    _read_lately: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     _talking: Talking | None = None
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _senders: int = 0
@@ -90,9 +94,13 @@ class Session:
         back_off = BackOff(self.patience.retry, self.patience.longest_retry)
         while True:
             await self._reason_to_visit()
+            self.ear = ear = self.routes.best(self.address, urgent=self._by_reason)
+            if ear is None:
+                self.routes.used(self.address)
+                continue
             try:
-                async with self.slots.one(urgent=self._by_reason):
-                    await self._visit()
+                async with ear.slots.one(urgent=self._by_reason):
+                    await self._visit(ear)
                 back_off.reset()
                 self.reason = "it has gone"
                 self.count("links_ended")
@@ -102,6 +110,8 @@ class Session:
                 self.count("connect_failures")
                 log.info("%s", self.reason)
                 await asyncio.sleep(back_off.wait())
+            finally:
+                self.ear = None
 
     def called(self, manufacturer: dict[int, bytes]) -> None:
         """An advertisement was heard; it may be a reason to visit."""
@@ -137,7 +147,7 @@ class Session:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.patience.visit_every):
                     await self._wanted.wait()
-        await self.sightings.heard(self.address)
+        await self.routes.heard(self.address)
 
     async def _hand_over(self, outgoing: Outgoing) -> None:
         if self._talking is not None:
@@ -147,22 +157,22 @@ class Session:
             raise LinkDown(f"{self.address} has just gone")
         await self._client.write_gatt_char(outgoing.channel, outgoing.payload, response=True)
 
-    async def _visit(self) -> None:
+    async def _visit(self, ear: Ear) -> None:
         self._gone.clear()
         self._wanted.clear()
         self._visited_at = float("inf")  # what it calls for while we are on our way is what we come for
-        self.sightings.used(self.address)
+        self.routes.used(self.address)
         client: BleakClientWithServiceCache | None = None
         try:
             talk = self._conversation()
-            self._client = client = await self._connect()
-            self.sightings.used(self.address)  # what was heard on the way here is no reason to come again
+            self._client = client = await self._connect(ear)
+            self.routes.used(self.address)  # what was heard on the way here is no reason to come again
             self.count("connections")
             if talk is not None:
-                self._talking = Talking(talk, self._write, self._tell)
+                self._talking = Talking(talk, self._write, self._say)
             await self._prepare(client)
             self.reason, self.failing = "", False
-            await self._stay()
+            await self._stay(ear)
         finally:
             self._ready.clear()
             self._client = None
@@ -191,8 +201,8 @@ class Session:
         async with asyncio.timeout(self.patience.answer):
             await client.write_gatt_char(channel, payload, response=True)
 
-    async def _connect(self) -> BleakClientWithServiceCache:
-        device = self.sightings.newest(self.address)
+    async def _connect(self, ear: Ear) -> BleakClientWithServiceCache:
+        device = self.routes.newest(self.address, ear)
         if device is None:
             raise BleakError("it is not on the air any more")
         async with asyncio.timeout(self.patience.connect):
@@ -202,8 +212,8 @@ class Session:
                 self.address,
                 disconnected_callback=lambda _client: self._gone.set(),
                 max_attempts=self.patience.attempts,
-                ble_device_callback=lambda: self.sightings.newest(self.address) or device,
-                **self.radio.client,
+                ble_device_callback=lambda: self.routes.newest(self.address, ear) or device,
+                **ear.radio.client,
             )
 
     async def _prepare(self, client: BleakClientWithServiceCache) -> None:
@@ -213,7 +223,8 @@ class Session:
         present = [one for uuid in self.use.subscribe if (one := _find(client, uuid)) is not None]
         if not present:
             # A table from before the device's update or from BlueZ's restart: forget it, connect anew.
-            await client.clear_cache()
+            async with asyncio.timeout(self.patience.answer):
+                await client.clear_cache()
             raise BleakError(f"it has none of the characteristics {', '.join(self.use.subscribe)}")
         for characteristic in present:
             await self._subscribe(client, characteristic)
@@ -227,8 +238,9 @@ class Session:
     async def _subscribe(
         self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic
     ) -> None:
-        def on_value(_from: BleakGATTCharacteristic, value: bytearray) -> None:
-            self._heard(characteristic.uuid, bytes(value))
+        def on_value(_from: BleakGATTCharacteristic, value: bytearray) -> Any:
+            # bleak asks for nothing; our own backend confirms an indication when this is done.
+            return self._heard(characteristic.uuid, bytes(value))
 
         async with asyncio.timeout(self.patience.answer):
             await client.start_notify(characteristic, on_value)
@@ -252,12 +264,12 @@ class Session:
             self.count("greetings_refused")
             log.info("%s refused what was written to %s: %s", self.address, characteristic.uuid, error)
 
-    async def _stay(self) -> None:
+    async def _stay(self, ear: Ear) -> None:
         """Stay until the device goes, nothing is left to do, or a long silent one is in another's way."""
         self._heard_at = asyncio.get_running_loop().time()
         ends = {
             asyncio.ensure_future(self._gone.wait()),
-            asyncio.ensure_future(self._idle() if self._by_reason else self._linger()),
+            asyncio.ensure_future(self._idle() if self._by_reason else self._linger(ear)),
         }
         if self._talking is not None:
             self._talking.begin()
@@ -282,30 +294,45 @@ class Session:
                 return
             await asyncio.sleep(self.patience.idle)
 
-    async def _linger(self) -> None:
+    async def _linger(self, ear: Ear) -> None:
         """Return when the slot is wanted and the device has said nothing for a while."""
         loop = asyncio.get_running_loop()
         while True:
-            await self.slots.wanted()
+            await ear.slots.wanted()
             left = self._heard_at + self.patience.linger - loop.time()
             if left <= 0:
                 return
             await asyncio.sleep(left)
 
     async def _let_go(self, client: BleakClientWithServiceCache) -> None:
-        with contextlib.suppress(BleakError, TimeoutError, EOFError, OSError):
+        try:
             async with asyncio.timeout(self.patience.let_go):
                 await client.disconnect()
+        except (BleakError, TimeoutError, EOFError, OSError) as error:
+            self.count("not_let_go")  # its D-Bus connection may stay open
+            log.warning("%s was not let go: %s", self.address, error or type(error).__name__)
 
-    def _heard(self, channel: str, payload: bytes) -> None:
+    def _heard(self, channel: str, payload: bytes) -> asyncio.Future[bool] | None:
         self._heard_at = asyncio.get_running_loop().time()
-        if self._talking is not None:
-            self._talking.heard(channel, payload)
-        else:
-            self._tell(channel, payload)
+        if self._talking is None:
+            return self._tell(channel, payload)
+        self._talking.heard(channel, payload)
+        return None
 
-    def _tell(self, channel: str, payload: bytes) -> None:
-        self.tell(self.address, channel, payload)
+    def _say(self, channel: str, payload: bytes) -> None:
+        self._tell(channel, payload)
+
+    def _tell(self, channel: str, payload: bytes) -> asyncio.Future[bool] | None:
+        if channel in self.use.read and self._is_echo(channel, payload):
+            return None
+        return self.tell(self.address, channel, payload)
+
+    def _is_echo(self, channel: str, payload: bytes) -> bool:
+        """Whether this is what was just read: BlueZ tells a subscriber that, too, as if it had been notified (5.66)."""
+        now = asyncio.get_running_loop().time()
+        before, at = self._read_lately.get(channel, (b"", float("-inf")))
+        self._read_lately[channel] = (payload, now)
+        return payload == before and now - at < ECHO
 
 
 def _find(client: BleakClientWithServiceCache, uuid: str) -> BleakGATTCharacteristic | None:

@@ -25,11 +25,15 @@ class Slots:
         """How many wait for a slot."""
         return self._waiting
 
+    def free(self, *, urgent: bool = False) -> bool:
+        """Whether nobody would have to wait."""
+        return not any(slots.locked() for slots in self._asked(urgent))
+
     @asynccontextmanager
     async def one(self, *, urgent: bool = False) -> AsyncIterator[None]:
         """Hold one slot."""
         async with AsyncExitStack() as held:
-            for slots in (self._free,) if urgent else (self._ordinary, self._free):
+            for slots in self._asked(urgent):
                 if slots.locked():
                     await self._queue(slots)
                 else:
@@ -40,6 +44,9 @@ class Slots:
     async def wanted(self) -> None:
         """Wait until somebody waits for a slot."""
         await self._wanted.wait()
+
+    def _asked(self, urgent: bool) -> tuple[asyncio.Semaphore, ...]:
+        return (self._free,) if urgent else (self._ordinary, self._free)
 
     async def _queue(self, slots: asyncio.Semaphore) -> None:
         self._waiting += 1

@@ -1,25 +1,36 @@
 """A gateway's ear on an ether: the BLE link over the bumble backend, with devices around it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from bumble.transport.common import AsyncPipeSink, Transport
 
+from drivers.device_type import BleUse
 from drivers.events import Frame
+from drivers.links.back_off import BackOff
 from drivers.links.ble.bumble_radio import BumbleRadio
-from drivers.links.ble.radio import BumblePort
+from drivers.links.ble.radio import BumblePort, open_radios
 from drivers.links.ble.session import Patience
 from drivers.links.ble_link import BleLink
 from drivers.links.link import Receipt
+from simulators.bluez import FakeBluez, PrivateBus, RealBluez
+from simulators.bluez.bus import BusMissing
 from simulators.radio import Ether, RadioController
 
 NOW = 1_768_460_400_000
+BLUETOOTHD = os.environ.get("TRYGGHUB_BLUETOOTHD", "")
+"""The real daemon, where the tests run in the emulated machine (tests/bluez)."""
+PACE = 12.0 if BLUETOOTHD else 1.0
+"""How much longer everything may take there."""
+collect_ignore = [] if BLUETOOTHD else ["test_real_bluez.py"]
 IMPATIENT = Patience(
-    connect=5,
-    answer=2,
-    let_go=1,
+    connect=5 * PACE,
+    answer=2 * PACE,
+    let_go=1 * PACE,
     linger=0.05,
     silence=0.2,
     retry=0.01,
@@ -36,15 +47,19 @@ class Journal:
         self.frames: list[Frame] = []
         self._more = asyncio.Condition()
         self.accepts = True
+        self.open = asyncio.Event()
+        """Cleared, commits wait until it is set."""
+        self.open.set()
 
     async def hear(self, frame: Frame) -> Receipt:
         """Write a frame down."""
         async with self._more:
             self.frames.append(frame)
             self._more.notify_all()
+        await self.open.wait()
         return Receipt(accepted=self.accepts)
 
-    async def until(self, enough: Callable[[list[Frame]], bool], within: float = 5) -> list[Frame]:
+    async def until(self, enough: Callable[[list[Frame]], bool], within: float = 5 * PACE) -> list[Frame]:
         """Wait until the frames heard are enough."""
         async with asyncio.timeout(within), self._more:
             await self._more.wait_for(lambda: enough(self.frames))
@@ -109,12 +124,13 @@ def make_link(radio: BumblePort) -> Callable[..., BleLink]:
 
     def make(units, **options) -> BleLink:
         options.setdefault("patience", IMPATIENT)
-        return BleLink("ble", options.pop("radio", radio), units, lambda: NOW, **options)
+        radios = options.pop("radios", None) or [options.pop("radio", radio)]
+        return BleLink("ble", radios, units, lambda: NOW, **options)
 
     return make
 
 
-async def until(condition: Callable[[], object], within: float = 5) -> None:
+async def until(condition: Callable[[], object], within: float = 5 * PACE) -> None:
     """Let the loop run until something is so."""
     async with asyncio.timeout(within):
         while not condition():
@@ -131,3 +147,55 @@ def eventually() -> Callable:
 def running() -> Callable:
     """Run a link for a while."""
     return listening
+
+
+@pytest.fixture
+async def bus(monkeypatch) -> AsyncIterator[PrivateBus]:
+    """A private bus that bleak takes for the system's."""
+    one = PrivateBus()
+    try:
+        await one.start()
+    except BusMissing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", one.address)
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+def slots() -> int:
+    """How many connections BlueZ's adapter keeps; a test that needs few overrides it by parametrisation."""
+    return 16
+
+
+@pytest.fixture
+async def bluez(bus, ether, slots) -> AsyncIterator[FakeBluez | RealBluez]:
+    """BlueZ on that bus, with an adapter on the ether: its stand-in, or the real one in the emulated machine."""
+    if BLUETOOTHD:
+        real = RealBluez(BLUETOOTHD, ether, bus.address, slots=slots)
+        await real.start()
+        yield real
+        await real.end()
+        return
+    one = FakeBluez(ether, bus.address, slots=slots)
+    await one.start()
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+def bluez_link(make_link) -> Callable[..., BleLink]:
+    """A link with the setting `bluez`; passkeys by address."""
+
+    def make(units: dict[str, BleUse], passkeys: dict[str, int] | None = None, **options) -> BleLink:
+        options.setdefault("patience", replace(IMPATIENT, silence=60))
+        return make_link(
+            units,
+            radios=open_radios("bluez", passkeys=passkeys),
+            back_off=lambda: BackOff(0.01, 0.05),
+            **options,
+        )
+
+    return make

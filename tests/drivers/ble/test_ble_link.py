@@ -10,7 +10,7 @@ from bumble.gatt import Characteristic, Service
 
 from drivers.device_type import BleUse, Outgoing, Unit
 from drivers.devices import bthome_pendant, sig_pulse_oximeter
-from drivers.links.ble.radio import BluezRadio, open_radio
+from drivers.links.ble.radio import BluezRadio, open_radios
 from drivers.links.ble.session import Patience
 from drivers.links.link import LinkDown
 from drivers.protocols import gatt, gatt_plx
@@ -162,6 +162,32 @@ async def test_a_frame_that_nobody_wrote_down_is_counted(running, make_link, jou
     assert link.health().counters["unrecorded"] == 1
 
 
+async def test_an_indication_is_confirmed_after_the_commit(running, make_link, journal, oximeter, eventually):
+    """On our own backend a meter may delete a reading only once it is written down."""
+    journal.open.clear()
+    async with running(make_link({OXIMETER: METER}), journal):
+        await oximeter.measure(91, 60)
+        await journal.count(1, gatt_plx.SPOT_CHECK)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert oximeter.stored
+        journal.open.set()
+        await asyncio.wait_for(oximeter.until_stored_is_empty(), 5)
+
+
+async def test_an_indication_that_nobody_wrote_down_is_indicated_again(
+    running, make_link, journal, oximeter, eventually
+):
+    """A full disk: the link ends without a confirmation, the meter keeps its reading and says it once more."""
+    journal.accepts = False
+    async with running(make_link({OXIMETER: METER}), journal):
+        await oximeter.measure(91, 60)
+        await journal.count(2, gatt_plx.SPOT_CHECK)
+        assert oximeter.stored
+        journal.accepts = True
+        await asyncio.wait_for(oximeter.until_stored_is_empty(), 5)
+
+
 async def test_truncated_and_wrong_data_reach_the_journal_as_they_are(
     running, make_link, journal, pendant, oximeter
 ):
@@ -287,7 +313,7 @@ async def hub(ether):
 
 async def test_the_gateway_joins_the_radio_over_tcp(running, make_link, journal, hub, pendant):
     """With the setting `tcp:HOST:PORT` the same link works on a hub in another process."""
-    link = make_link({PENDANT: BUTTON}, radio=open_radio(hub.address))
+    link = make_link({PENDANT: BUTTON}, radios=open_radios(hub.address))
     async with running(link, journal):
         await pendant.press()
         await journal.count(1)
@@ -299,7 +325,7 @@ async def test_a_hub_that_goes_and_comes_back_is_found_again(
     """When the adapter goes away the link is down, says why, and recovers by itself."""
     from drivers.links.back_off import BackOff
 
-    link = make_link({OXIMETER: METER}, radio=open_radio(hub.address), back_off=BackOff(0.01, 0.02))
+    link = make_link({OXIMETER: METER}, radios=open_radios(hub.address), back_off=lambda: BackOff(0.01, 0.02))
     async with running(link, journal):
         await eventually(lambda: link.health().counters["connected"] == 1)
         await hub.stop()
@@ -333,7 +359,7 @@ async def test_a_killed_simulator_is_a_lost_link_and_its_successor_is_heard(
             sys.executable, "-c", SIMULATOR, hub.address, OXIMETER, str(spo2)
         )
 
-    link = make_link({OXIMETER: METER}, radio=open_radio(hub.address))
+    link = make_link({OXIMETER: METER}, radios=open_radios(hub.address))
     async with running(link, journal):
         first = await simulate(81)
         await journal.until(lambda frames: any(one.payload[1:2] == bytes([81]) for one in frames), within=20)
@@ -360,26 +386,28 @@ async def test_ending_the_link_leaves_nothing_behind(
     assert link.health().state == "configured"
 
 
-@pytest.mark.parametrize("setting", ["tcp:", "tcp:nowhere", "tcp:host:port", "usb:0", "BLUEZ", ""])
+@pytest.mark.parametrize(
+    "setting", ["tcp:", "tcp:nowhere", "tcp:host:port", "usb:0", "BLUEZ", "", "bluez:", "bluez:hci0,"]
+)
 def test_a_wrong_setting_is_said_in_a_sentence(setting):
     """A typing slip names what may be written."""
-    with pytest.raises(ValueError, match="off, bluez, bluez:ADAPTER or tcp:HOST:PORT"):
-        open_radio(setting)
+    with pytest.raises(ValueError, match="off, bluez, bluez:ADAPTER, bluez:ADAPTER,ADAPTER or tcp:HOST:PORT"):
+        open_radios(setting)
 
 
 def test_settings_choose_the_radio():
     """Off is no radio; bluez uses bleak's own backend, on the named adapter."""
-    assert open_radio("off") is None
-    plain, named = open_radio("bluez"), open_radio("bluez:hci1")
+    assert open_radios("off") == []
+    (plain,) = open_radios("bluez")
     assert isinstance(plain, BluezRadio)
-    assert plain.scanner == {}
-    assert named.client == {"bluez": {"adapter": "hci1"}}
+    both = open_radios("bluez:hci0,00:1A:7D:DA:71:13")
+    assert [one.name for one in both] == ["bluez:hci0", "bluez:00:1A:7D:DA:71:13"]
 
 
 async def test_a_missing_bluez_is_a_link_that_is_down(running, make_link, journal, eventually, monkeypatch):
     """Without a system bus the link says so and keeps trying, and the gateway goes on."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
-    link = make_link({OXIMETER: METER}, radio=open_radio("bluez"), patience=Patience())
+    link = make_link({OXIMETER: METER}, radios=open_radios("bluez"), patience=Patience())
     async with running(link, journal):
         await eventually(lambda: link.health().state == "down")
         assert link.health().reason.startswith("bluez: ")

@@ -1,50 +1,41 @@
-"""The setting `bluez`: bleak's own BlueZ backend, unchanged, against `org.bluez` on a private bus."""
+"""The setting `bluez`: bleak's own BlueZ backend, unchanged, against BlueZ on a private bus.
+
+These tests run twice: on BlueZ's stand-in with every `make test`, and on the real bluetoothd and the real kernel in
+`make test-bluez`. So they use only what both have.
+"""
 
 import asyncio
 import os
+import signal
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakDBusError
 
-from drivers.device_type import BleUse, Unit
-from drivers.devices import bthome_pendant, sig_blood_pressure, sig_glucose_meter, sig_pulse_oximeter
-from drivers.links.back_off import BackOff
-from drivers.links.ble.bluez_agent import address_of
-from drivers.links.ble.radio import BluezRadio, open_radio
+from drivers.device_type import Command, Unit
+from drivers.devices import (
+    bthome_pendant,
+    nuki_ble,
+    sig_blood_pressure,
+    sig_glucose_meter,
+    sig_pulse_oximeter,
+)
+from drivers.links.ble.commission import pair_nuki
+from drivers.links.ble.radio import open_radios
 from drivers.protocols import gatt_plx
-from simulators.ble import BloodPressureCuff, BthomePendant, GlucoseMeter, PulseOximeter
-from simulators.bluez import FakeBluez, PrivateBus
-from simulators.bluez.bus import BusMissing
+from simulators.ble import BloodPressureCuff, BthomePendant, GlucoseMeter, NukiLock, PulseOximeter
+from simulators.ble.nuki_lock import LOCK, UNLOCK
 
-PENDANT, OXIMETER = "c4:7c:8d:6a:10:01", "c4:7c:8d:6a:10:02"
+pytestmark = pytest.mark.bluez
+
+PENDANT, OXIMETER, CUFF = "c4:7c:8d:6a:10:01", "c4:7c:8d:6a:10:02", "c4:7c:8d:6a:10:03"
 METER = sig_pulse_oximeter.DEVICE.ble
-SOON = BackOff(0.01, 0.05)
-
-
-@pytest.fixture
-async def bus(monkeypatch):
-    """A private bus that bleak takes for the system's."""
-    one = PrivateBus()
-    try:
-        await one.start()
-    except BusMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", one.address)
-    yield one
-    await one.stop()
-
-
-@pytest.fixture
-async def bluez(bus, ether):
-    """BlueZ on that bus, with an adapter on the ether."""
-    one = FakeBluez(ether, bus.address)
-    await one.start()
-    yield one
-    await one.stop()
+MORNING = datetime(2026, 1, 15, 7, 30, tzinfo=UTC)
+NOW = 1_768_460_400_000
 
 
 @pytest.fixture
@@ -57,16 +48,24 @@ async def oximeter(ether):
 
 
 @pytest.fixture
-def bluez_link(make_link):
-    """A link with the setting `bluez`."""
+async def cuff(ether):
+    """Astrid's blood-pressure cuff."""
+    one = BloodPressureCuff(CUFF)
+    await one.start(ether)
+    yield one
+    await one.stop()
 
-    def make(units: dict[str, BleUse], **passkeys: int):
-        radio = open_radio(
-            "bluez", passkeys={key.replace("_", ":"): value for key, value in passkeys.items()}
-        )
-        return make_link(units, radio=radio, back_off=BackOff(0.01, 0.05))
 
-    return make
+@pytest.fixture
+def find(bluez):
+    """Find a device by a scan of bleak's own."""
+
+    async def at(address: str):
+        found = await BleakScanner.find_device_by_address(address.upper(), timeout=20)
+        assert found is not None
+        return found
+
+    return at
 
 
 async def test_a_press_and_a_measurement(running, bluez_link, journal, bluez, ether, oximeter):
@@ -87,6 +86,17 @@ async def test_a_press_and_a_measurement(running, bluez_link, journal, bluez, et
     assert spot.address == OXIMETER
     assert spot.payload[1:5] == bytes([93, 0, 61, 0])
     await pendant.stop()
+
+
+async def test_stored_readings_of_a_cuff_come_whole_and_in_order(running, bluez_link, journal, bluez, cuff):
+    """What the cuff measured while nobody listened is indicated once each, and the cuff may forget it."""
+    for systolic in (131, 142, 153):
+        await cuff.measure(systolic, 80, 66, at=MORNING)
+    async with running(bluez_link({CUFF: sig_blood_pressure.DEVICE.ble}), journal):
+        frames = await journal.count(3, "2a35")
+        await asyncio.wait_for(cuff.until_stored_is_empty(), 20)
+    assert [one.payload[1] for one in frames] == [131, 142, 153]
+    assert cuff.clock_writes  # its clock was set on the way
 
 
 async def test_a_device_that_leaves_comes_back(running, bluez_link, journal, bluez, oximeter, eventually):
@@ -125,18 +135,24 @@ async def test_lost_links_leak_no_descriptors(
 
 
 async def test_a_bluez_restart_is_noticed_and_survived(
-    running, bluez_link, journal, bluez, oximeter, eventually
+    running, bluez_link, journal, bluez, ether, eventually
 ):
     """When the daemon restarts, scan and agent are dead without a word; the link begins both anew."""
-    link = bluez_link({OXIMETER: METER})
+    meter = GlucoseMeter(OXIMETER)
+    await meter.measure(5.5, MORNING)
+    pendant = BthomePendant(PENDANT, beacon=None)
+    await pendant.start(ether)
+    link = bluez_link({OXIMETER: sig_glucose_meter.DEVICE.ble, PENDANT: bthome_pendant.DEVICE.ble})
     async with running(link, journal):
-        await eventually(lambda: link.health().counters["connected"] == 1)
+        await eventually(lambda: link.health().state == "up")
         await bluez.restart()
-        await eventually(lambda: link.health().counters["connected"] == 0)
-        await eventually(lambda: link.health().counters["connected"] == 1)
-        assert bluez.agent is not None
-        await oximeter.measure(94, 60)
-        await journal.count(1, gatt_plx.SPOT_CHECK)
+        await eventually(lambda: link.health().state == "up")
+        await pendant.press()
+        await journal.count(1, "adv:")
+        await meter.start(ether)  # wants a bond, which needs the agent
+        await journal.count(1, "2a52")
+    await meter.stop()
+    await pendant.stop()
 
 
 async def test_a_stopped_bluez_is_a_link_that_is_down(running, bluez_link, journal, bluez, eventually):
@@ -151,23 +167,10 @@ async def test_a_stopped_bluez_is_a_link_that_is_down(running, bluez_link, journ
         await eventually(lambda: link.health().state in {"up", "degraded"})
 
 
-async def test_in_progress_is_tried_again(running, bluez_link, journal, bluez, oximeter, eventually):
-    """BlueZ's most famous error costs an attempt, not the device."""
-    bluez.faults.append(("Connect", "org.bluez.Error.InProgress"))
-    bluez.faults.append(("Connect", "org.bluez.Error.Failed"))
-    link = bluez_link({OXIMETER: METER})
-    async with running(link, journal):
-        await oximeter.measure(95, 60)
-        await journal.count(1, gatt_plx.SPOT_CHECK)
-    assert not bluez.faults
-
-
 async def test_the_agent_lets_a_meter_bond(running, bluez_link, journal, bluez, ether):
     """A glucose meter that wants a bond gets it through our agent, and delivers its records."""
     meter = GlucoseMeter(OXIMETER)
-    from datetime import UTC, datetime
-
-    await meter.measure(5.5, datetime(2026, 1, 15, 7, 30, tzinfo=UTC))
+    await meter.measure(5.5, MORNING)
     await meter.start(ether)
     link = bluez_link({OXIMETER: sig_glucose_meter.DEVICE.ble})
     async with running(link, journal):
@@ -176,45 +179,121 @@ async def test_the_agent_lets_a_meter_bond(running, bluez_link, journal, bluez, 
     await meter.stop()
 
 
-async def test_without_an_agent_pairing_fails_at_once(bluez, ether):
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_passkey_comes_from_commissioning(
+    running, bluez_link, journal, bluez, ether, eventually, known
+):
+    """A meter with a number printed on it bonds when that number was commissioned, and not otherwise."""
+    meter = GlucoseMeter(OXIMETER, passkey=246813)
+    await meter.measure(6.1, MORNING)
+    await meter.start(ether)
+    link = bluez_link({OXIMETER: sig_glucose_meter.DEVICE.ble}, {OXIMETER: 246813 if known else 999999})
+    async with running(link, journal):
+        if known:
+            await journal.count(1, "2a18")
+        else:
+            await eventually(lambda: link.health().counters.get("connect_failures", 0) >= 1)
+            assert not [one for one in journal.frames if "2a18" in one.channel]
+    await meter.stop()
+
+
+async def test_without_an_agent_pairing_fails_at_once(bluez, find, ether):
     """What the agent is for: BlueZ without one refuses every bond."""
     meter = GlucoseMeter(OXIMETER)
     await meter.start(ether)
-    device = await BleakScanner.find_device_by_address(OXIMETER.upper(), timeout=3)
-    async with BleakClient(device) as client:
+    async with BleakClient(await find(OXIMETER)) as client:
         with pytest.raises(BleakDBusError, match="AuthenticationFailed"):
             await client.pair()
     await meter.stop()
 
 
-async def test_a_link_that_outlived_us_is_taken_over(running, bluez_link, journal, bluez, ether, eventually):
+GATEWAY = """
+import asyncio, sys
+from bleak import BleakClient, BleakScanner
+async def main():
+    device = await BleakScanner.find_device_by_address(sys.argv[1].upper(), timeout=20)
+    client = BleakClient(device)
+    await client.connect()
+    print("connected", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+async def test_a_link_that_outlived_a_killed_gateway_is_taken_over(
+    running, bluez_link, journal, bluez, cuff, eventually
+):
     """The gateway was killed and BlueZ kept the link: the device does not advertise, and is heard all the same."""
-    cuff = BloodPressureCuff(OXIMETER)
-    await cuff.start(ether)
-    device = await BleakScanner.find_device_by_address(OXIMETER.upper(), timeout=3)
-    await bluez._remotes[device.details["path"]].connect()
-    link = bluez_link({OXIMETER: sig_blood_pressure.DEVICE.ble})
+    gateway = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", GATEWAY, CUFF, stdout=asyncio.subprocess.PIPE
+    )
+    assert await asyncio.wait_for(gateway.stdout.readline(), 60) == b"connected\n"
+    os.kill(gateway.pid, signal.SIGKILL)
+    await gateway.wait()
+    assert cuff.connected
+    link = bluez_link({CUFF: sig_blood_pressure.DEVICE.ble})
     async with running(link, journal):
         await eventually(lambda: link.health().counters["connected"] == 1)
         await cuff.measure(140, 90)
         await journal.count(1, "2a35")
-    await cuff.stop()
+    assert len(journal.frames) == len({(one.channel, one.payload) for one in journal.frames})
 
 
-async def test_the_agent_answers_only_for_commissioned_devices(bluez):
-    """A number for the device it belongs to, a rejection for everybody else."""
-    radio = BluezRadio(passkeys={OXIMETER: 123456})
+@pytest.mark.parametrize("slots", [1])
+async def test_with_all_slots_taken_the_others_wait_their_turn(
+    running, bluez_link, journal, bluez, cuff, oximeter, slots, eventually
+):
+    """The adapter keeps fewer links than the link believes: connects fail, and the second meter has its turn."""
+    meters = {OXIMETER: oximeter, CUFF: cuff}
+    await oximeter.measure(96, 60)
+    await cuff.measure(120, 80)
+    link = bluez_link({OXIMETER: METER, CUFF: sig_blood_pressure.DEVICE.ble})
+    async with running(link, journal):
+        await eventually(lambda: not all(meter.stored for meter in meters.values()))
+        await eventually(lambda: link.health().counters.get("connect_failures", 0))
+        first, last = sorted(meters.values(), key=lambda meter: len(meter.stored))
+        await first.switch_off()
+        await asyncio.wait_for(last.until_stored_is_empty(), 90)
+        frames = await journal.until(lambda frames: len({one.address for one in frames}) == 2)
+    assert len([one for one in frames if one.channel == gatt_plx.SPOT_CHECK or "2a35" in one.channel]) == 2
+
+
+async def test_a_nuki_lock_is_paired_locked_and_unlocked(
+    running, bluez_link, journal, bluez, ether, eventually
+):
+    """Pairing with its own keys, then an unlock and a lock, each moved once and told as done."""
+    lock = NukiLock(PENDANT)
+    await lock.start(ether)
+    (radio,) = open_radios("bluez")
     await radio.open()
-    assert bluez.agent is not None
-    assert await bluez.ask_agent("RequestPasskey", OXIMETER) == 123456
-    assert await bluez.ask_agent("RequestPasskey", PENDANT) is None
-    assert await bluez.ask_agent("RequestAuthorization", PENDANT) is None
+    await lock.hold_button()
+    secret = await pair_nuki(radio, PENDANT, "trygghub")
     await radio.close()
-    async with asyncio.timeout(2):
-        while bluez.agent is not None:
-            await asyncio.sleep(0.005)
+    unit = Unit(PENDANT, secret)
+    outcomes = Outcomes(journal, unit)
+    link = bluez_link({PENDANT: replace(nuki_ble.DEVICE.ble, secret=secret)})
+    async with running(link, journal):
+        await eventually(lambda: link.health().state == "up")
+        for name in ("unlock", "lock"):
+            outgoing = nuki_ble.DEVICE.encode(Command(name, name, {}, NOW + 60_000), unit)
+            await link.send(PENDANT, replace(outgoing, wait=60_000))
+            await eventually(lambda name=name: outcomes.of(name))
+            assert outcomes.of(name) == ["done"]
+    assert lock.moves == [UNLOCK, LOCK]
+    await lock.stop()
 
 
-def test_an_object_path_names_its_address():
-    """BlueZ speaks of paths, the registry of addresses."""
-    assert address_of("/org/bluez/hci0/dev_C4_7C_8D_6A_10_01") == PENDANT
+class Outcomes:
+    """What became of commands, read out of the frames one after the other as the gateway does."""
+
+    def __init__(self, journal, unit: Unit) -> None:
+        self.journal, self.unit = journal, unit
+        self.read = 0
+        self.told: list[tuple[str, str]] = []
+
+    def of(self, command: str) -> list[str]:
+        """The outcomes told of one command so far."""
+        frames, self.read = self.journal.frames[self.read :], len(self.journal.frames)
+        facts = [one for frame in frames for one in nuki_ble.DEVICE.decode(frame, self.unit)]
+        self.told += [(one.command, one.outcome) for one in facts if hasattr(one, "outcome")]
+        return [outcome for name, outcome in self.told if name == command]

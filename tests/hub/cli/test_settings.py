@@ -61,7 +61,10 @@ def test_what_is_no_secret_is_not_looked_for_in_files(tmp_path: Path) -> None:
         (["--id", "Gateway 1"], "--id: an id is 1 to 64 of a-z, 0-9, _ and -, not 'Gateway 1'"),
         ([*NEEDED, "--http", "80000"], "--http: a port is a number from 1 to 65535, not '80000'"),
         ([*NEEDED, "--http", "²"], "--http: a port is a number from 1 to 65535, not '²'"),
-        ([*NEEDED, "--ble", "usb"], "--ble: the Bluetooth link is off, bluez or tcp:HOST:PORT, not 'usb'"),
+        (
+            [*NEEDED, "--ble", "usb"],
+            "--ble: the Bluetooth link is off, bluez, bluez:hci0 (several adapters with commas between) or tcp:HOST:PORT, not 'usb'",
+        ),
         ([*NEEDED, "--rules", "/absent.yaml"], "--rules: there is no file '/absent.yaml'"),
         (
             [*NEEDED, "--uplink", "http://h"],

@@ -1,0 +1,132 @@
+"""The real bluetoothd on a private bus, with a kernel adapter on the virtual radio; for machines that may be broken.
+
+It needs root, a kernel with `/dev/vhci` and nobody else's Bluetooth: an emulated machine (`make test-bluez`), never a
+gateway. It offers the same as its stand-in where both can (`start`, `stop`, `restart`), so that tests run on either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+from simulators.radio import Ether
+from simulators.radio.kernel import KernelAdapter
+
+log = logging.getLogger(__name__)
+
+ADAPTER, DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
+ANSWERS_WITHIN = 30.0
+ENDS_WITHIN = 10.0
+LOOK_EVERY = 0.05
+
+
+class RealBluez:
+    """bluetoothd and its adapter. program: the daemon; address: the bus; slots: connections the adapter keeps."""
+
+    def __init__(self, program: str, ether: Ether, address: str, *, slots: int = 16) -> None:
+        self.program = program
+        self.extra: tuple[str, ...] = ()
+        self.adapter = KernelAdapter(ether, slots=slots)
+        self._address = address
+        self._daemon: asyncio.subprocess.Process | None = None
+        self._bus: MessageBus | None = None
+
+    @property
+    def path(self) -> str:
+        """The adapter's object."""
+        return f"/org/bluez/hci{self.adapter.index}"
+
+    async def start(self) -> None:
+        """Plug the adapter in unless it is, start the daemon, wait until the adapter is powered."""
+        if self.adapter.index < 0:
+            await self.adapter.plug_in()
+        self._bus = await MessageBus(bus_address=self._address).connect()
+        self._daemon = await asyncio.create_subprocess_exec(
+            self.program, "--nodetach", "--experimental", *self.extra
+        )
+        async with asyncio.timeout(ANSWERS_WITHIN):
+            while not await self.powered():
+                with contextlib.suppress(LookupError):
+                    await self.power(on=True)
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def stop(self) -> None:
+        """End the daemon in order; the adapter stays plugged in."""
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None and daemon.returncode is None:
+            daemon.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(ENDS_WITHIN):
+                await daemon.wait()
+        if self._bus is not None:
+            self._bus.disconnect()
+            self._bus = None
+
+    async def restart(self) -> None:
+        """As `systemctl restart bluetooth`."""
+        await self.stop()
+        await self.start()
+
+    async def end(self) -> None:
+        """Forget all devices, power off, end the daemon, and only then unplug."""
+        if self._daemon is None:
+            await self.start()
+        for path in await self.devices():
+            with contextlib.suppress(LookupError):
+                await self._ask(self.path, ADAPTER, "RemoveDevice", "o", [path])
+        with contextlib.suppress(LookupError):
+            await self.power(on=False)
+        await self.stop()
+        self.adapter.unplug()
+
+    async def power(self, *, on: bool) -> None:
+        """Switch the adapter; LookupError when it is not there or refuses."""
+        body = [ADAPTER, "Powered", Variant("b", on)]
+        await self._ask(self.path, "org.freedesktop.DBus.Properties", "Set", "ssv", body)
+
+    async def powered(self) -> bool:
+        """Whether the adapter is there and has power."""
+        objects = await self._objects()
+        about = objects.get(self.path, {}).get(ADAPTER, {})
+        return bool("Powered" in about and about["Powered"].value)
+
+    async def devices(self, **having: Any) -> list[str]:
+        """The objects of remote devices whose properties are as asked (`Connected=True`)."""
+        return [
+            path
+            for path, interfaces in (await self._objects()).items()
+            if DEVICE in interfaces
+            and all(
+                name in (about := interfaces[DEVICE]) and about[name].value == value
+                for name, value in having.items()
+            )
+        ]
+
+    async def _objects(self) -> Mapping[str, Any]:
+        try:
+            reply = await self._ask("/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "", [])
+        except LookupError:
+            return {}
+        return dict(reply.body[0])
+
+    async def _ask(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> Message:
+        if self._bus is None:
+            raise LookupError("bluetoothd was not started")
+        call = Message(
+            destination="org.bluez",
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=body,
+        )
+        reply = await self._bus.call(call)
+        if reply is None or reply.message_type is MessageType.ERROR:
+            raise LookupError(f"{member}: {reply.error_name if reply else 'no answer'}")
+        return reply
