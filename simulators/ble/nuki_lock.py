@@ -1,4 +1,4 @@
-"""A Nuki Smart Lock by the maker's Bluetooth API 2.2: pairing, state, lock and unlock, beacon, faults.
+"""A Nuki Smart Lock by the maker's Bluetooth API 2.2: pairing, state, lock and unlock, log, beacon, faults.
 
 Written from the published document with its own encryption, so that a mistake shared with our driver is unlikely.
 """
@@ -6,14 +6,15 @@ Written from the published document with its own encryption, so that a mistake s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import random
 import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 
-from bumble import gatt
+from bumble import core, gatt
 from bumble.device import Device
 from nacl.bindings import (
     crypto_box_beforenm,
@@ -24,7 +25,9 @@ from nacl.bindings import (
 from nacl.exceptions import CryptoError
 
 from simulators.ble.bthome_frame import FLAGS, scan_response
-from simulators.ble.gatt_peripheral import INDICATE, INTERVAL, WRITE, WRITEABLE, GattPeripheral
+from simulators.ble.gatt_peripheral import FAREWELL, INDICATE, INTERVAL, WRITE, WRITEABLE, GattPeripheral
+from simulators.ble.nuki_log import BLOCKED as MOTOR_WAS_BLOCKED
+from simulators.ble.nuki_log import INVALID_CODE, SUCCESS, LockLog
 from simulators.ble.peripheral import GONE
 
 PAIRING_SERVICE = "a92ee100-5501-11e4-916c-0800200c9a66"
@@ -36,15 +39,13 @@ PIECE = 20  # bytes of one indication
 LOCKED, UNLOCKING, UNLOCKED, LOCKING, BLOCKED = 1, 2, 3, 4, 0xFE
 UNLOCK, LOCK = 1, 2
 DOOR_CLOSED, DOOR_OPEN = 2, 3
-COMMAND, MANUAL = 0, 1
-NOT_PAIRING, BAD_AUTHENTICATOR, NOT_AUTHORISED, BAD_NONCE, MOTOR_BLOCKED, BAD_CRC = (
-    0x10,
-    0x11,
-    0x20,
-    0x22,
-    0x42,
-    0xFD,
-)
+COMMAND, MANUAL, BUTTON, AUTOMATIC, AUTO_LOCK = 0, 1, 2, 3, 6
+BACK_KEY, CODE, FINGERPRINT = 0, 1, 2
+NOT_PAIRING, BAD_AUTHENTICATOR, NO_MORE_USERS = 0x10, 0x11, 0x13
+NOT_AUTHORISED, BAD_PIN, BAD_NONCE, TOO_MANY_PINS = 0x20, 0x21, 0x22, 0x28
+MOTOR_BLOCKED, BAD_CRC = 0x42, 0xFD
+PINS_UNTIL_BLOCKED = 5
+NAME_IN_THE_APP = "Hjemme"
 SETTLED = {UNLOCK: (UNLOCKING, UNLOCKED), LOCK: (LOCKING, LOCKED)}
 
 
@@ -52,7 +53,9 @@ class NukiLock(GattPeripheral):
     """The lock. moves: every bolt movement by command, in order, so that a test can count them.
 
     jam: the next movement gets stuck. lose_answer: the link breaks after the next movement, before the answer.
-    deaf: it takes commands and answers nothing. motor: seconds a movement takes.
+    deaf: it takes commands and answers nothing. motor: seconds a movement takes. log: its log, with the PIN.
+    asked: every command it understood, in order. cut_at: the link is lost at that boundary, counted from now on:
+    each write before and after it is obeyed, each piece of an answer before and after it goes out.
     """
 
     model = "Smart Lock"
@@ -68,6 +71,10 @@ class NukiLock(GattPeripheral):
         self.lose_answer = False
         self.deaf = False
         self.motor = 0.01
+        self.log = LockLog()
+        self.asked: list[int] = []
+        self.cut_at: int | None = None
+        self.boundaries = 0
         self.moves: list[int] = []
         self.authorised: dict[int, bytes] = {}
         self.names: dict[int, str] = {}
@@ -80,6 +87,12 @@ class NukiLock(GattPeripheral):
         self._busy: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
 
+    async def stop(self) -> None:
+        """Leave for good, once what it is doing has ended: a lock that has just lost its link is still coming back."""
+        if self._busy:
+            await asyncio.wait(set(self._busy), timeout=FAREWELL)
+        await super().stop()
+
     async def hold_button(self) -> None:
         """Go into pairing mode."""
         self.pairing = True
@@ -90,12 +103,45 @@ class NukiLock(GattPeripheral):
 
     async def turn_by_hand(self, bolt: int) -> None:
         """Turn the knob: LOCKED or UNLOCKED; the beacon says that something changed."""
-        self.bolt, self._trigger = bolt, MANUAL
-        await self._say_changed()
+        self.log.action(UNLOCK if bolt == UNLOCKED else LOCK, MANUAL)
+        await self._turn(bolt, MANUAL)
 
     async def open_door(self, *, is_open: bool = True) -> None:
         """Open or close the door leaf."""
         self.door = DOOR_OPEN if is_open else DOOR_CLOSED
+        self.log.door(is_open=is_open)
+        await self._say_changed()
+
+    async def enter_code(self, name: str, code: int, *, bolt: int = UNLOCKED, right: bool = True) -> None:
+        """Somebody enters a code on the keypad; a wrong one moves nothing."""
+        action = UNLOCK if bolt == UNLOCKED else LOCK
+        completion = SUCCESS if right else INVALID_CODE
+        self.log.keypad(action, CODE, completion=completion, code=code if right else 0, name=name)
+        await (self._turn(bolt, COMMAND) if right else self._say_changed())
+
+    async def use_fob(self, name: str, number: int, *, bolt: int = UNLOCKED) -> None:
+        """Somebody presses the fob of an authorisation."""
+        action = UNLOCK if bolt == UNLOCKED else LOCK
+        self.log.action(action, AUTOMATIC, authorisation=number, name=name)
+        await self._turn(bolt, AUTOMATIC)
+
+    async def use_app(self, name: str, number: int, *, bolt: int = UNLOCKED) -> None:
+        """Somebody uses the maker's app."""
+        action = UNLOCK if bolt == UNLOCKED else LOCK
+        self.log.action(action, COMMAND, authorisation=number, name=name)
+        await self._turn(bolt, COMMAND)
+
+    async def lock_itself(self) -> None:
+        """Auto lock."""
+        self.log.action(LOCK, AUTO_LOCK)
+        await self._turn(LOCKED, AUTO_LOCK)
+
+    def pass_time(self, **span: float) -> None:
+        """Let its clock run."""
+        self.log.now += timedelta(**span)
+
+    async def _turn(self, bolt: int, trigger: int) -> None:
+        self.bolt, self._trigger = bolt, trigger
         await self._say_changed()
 
     async def _say_changed(self) -> None:
@@ -144,7 +190,17 @@ class NukiLock(GattPeripheral):
 
     async def _indicate_pieces(self, uuid: str, data: bytes) -> None:
         for start in range(0, len(data), PIECE):
+            await self._boundary()
             await self.device.indicate_subscribers(self._characteristics[uuid], data[start : start + PIECE])
+            await self._boundary()
+
+    async def _boundary(self) -> None:
+        """A place where the link may be lost."""
+        self.boundaries += 1
+        if self.boundaries == self.cut_at:
+            self._changed = True
+            await self.lose_link()
+            raise core.InvalidStateError("the link is gone")
 
     # -- pairing, unencrypted
 
@@ -215,16 +271,61 @@ class NukiLock(GattPeripheral):
         if _crc(body[:-2]) != body[-2:]:
             await self._tell(number, 0x12, bytes([BAD_CRC]) + body[4:6])
             return
+        await self._boundary()
         command, payload = struct.unpack("<H", body[4:6])[0], body[6:-2]
-        if command == 0x01 and payload[:2] == b"\x0c\x00":
+        self.asked.append(command)
+        if command == 0x01:
+            await self._give(number, struct.unpack("<H", payload[:2])[0])
+        elif command == 0x0D:
+            await self._act(number, payload)
+        elif command in {0x14, 0x20, 0x31}:
+            await self._ask_with_challenge(number, command, payload)
+
+    async def _give(self, number: int, what: int) -> None:
+        """Request Data: what may be asked without a challenge."""
+        if what == 0x0C:
             self._changed = False
             self.device.advertising_data = self._beacon()  # what it sends once the link is closed
             await self._tell(number, 0x0C, self._states())
-        elif command == 0x01 and payload[:2] == b"\x04\x00":
+        elif what == 0x04:
             self._challenge = self._fresh()
             await self._tell(number, 0x04, self._challenge)
-        elif command == 0x0D:
-            await self._act(number, payload)
+        elif what == 0x11:
+            await self._tell(number, 0x11, self._battery_report())
+
+    async def _ask_with_challenge(self, number: int, command: int, payload: bytes) -> None:
+        """Config (0x0014), Verify Security PIN (0x0020), Request Log Entries (0x0031)."""
+        head, nonce, pin = {
+            0x14: (b"", payload[:32], None),
+            0x20: (b"", payload[:32], payload[32:34]),
+            0x31: (payload[:8], payload[8:40], payload[40:42]),
+        }[command]
+        challenge, self._challenge = self._challenge, b""
+        refused = BAD_NONCE if nonce != challenge or not challenge else self._judge(pin)
+        if refused:
+            await self._tell(number, 0x12, bytes([refused]) + struct.pack("<H", command))
+        elif command == 0x14:
+            await self._tell(number, 0x15, self._config())
+        elif command == 0x20:
+            await self._tell(number, 0x0E, bytes([0]))
+        else:
+            await self._tell_log(number, head)
+
+    def _judge(self, pin: bytes | None) -> int:
+        """Whether a security PIN is the right one: 0, or the error."""
+        if self.log.wrong_pins >= PINS_UNTIL_BLOCKED:
+            return TOO_MANY_PINS
+        if pin is None or struct.unpack("<H", pin)[0] == self.log.pin:
+            return 0
+        self.log.wrong_pins += 1
+        return BAD_PIN
+
+    async def _tell_log(self, number: int, head: bytes) -> None:
+        if head[7]:
+            await self._tell(number, 0x33, self.log.count())
+        for one in self.log.page(head):
+            await self._tell(number, 0x32, one.as_bytes())
+        await self._tell(number, 0x0E, bytes([0]))
 
     async def _act(self, number: int, payload: bytes) -> None:
         action, nonce = payload[0], payload[-32:]
@@ -232,23 +333,31 @@ class NukiLock(GattPeripheral):
         if nonce != challenge or not challenge:
             await self._tell(number, 0x12, bytes([BAD_NONCE, 0x0D, 0x00]))
             return
-        moving, settled = SETTLED[action]
-        await self._tell(number, 0x0E, bytes([1]))
+        await self._tell_if_heard(number, 0x0E, bytes([1]))
         self.moves.append(action)
-        self.bolt, self._trigger = moving, COMMAND
-        await self._tell(number, 0x0C, self._states())
-        await asyncio.sleep(self.motor)
+        moving, settled = SETTLED[action]
         jammed, self.jam = self.jam, False
+        name = self.names.get(number, "trygghub")
+        completion = MOTOR_WAS_BLOCKED if jammed else SUCCESS
+        self.log.action(action, COMMAND, completion=completion, authorisation=number, name=name)
+        self.bolt, self._trigger = moving, COMMAND
+        await self._tell_if_heard(number, 0x0C, self._states())
+        await asyncio.sleep(self.motor)
         self.bolt = BLOCKED if jammed else settled
         if self.lose_answer:
             self.lose_answer, self._changed = False, True
             await self.lose_link()
             return
-        await self._tell(number, 0x0C, self._states())
+        await self._tell_if_heard(number, 0x0C, self._states())
         if jammed:
-            await self._tell(number, 0x12, bytes([MOTOR_BLOCKED, 0x0D, 0x00]))
+            await self._tell_if_heard(number, 0x12, bytes([MOTOR_BLOCKED, 0x0D, 0x00]))
         else:
-            await self._tell(number, 0x0E, bytes([0]))
+            await self._tell_if_heard(number, 0x0E, bytes([0]))
+
+    async def _tell_if_heard(self, number: int, command: int, payload: bytes) -> None:
+        """Tell how the bolt moves; it moves whether or not anybody is there to hear it."""
+        with contextlib.suppress(*GONE, RuntimeError):
+            await self._tell(number, command, payload)
 
     async def _tell(self, number: int, command: int, payload: bytes) -> None:
         if self.deaf:
@@ -258,12 +367,29 @@ class NukiLock(GattPeripheral):
         sealed = crypto_secretbox(body + _crc(body), nonce, self.authorised[number])
         await self._indicate(USER_DATA, nonce + struct.pack("<IH", number, len(sealed)) + sealed)
 
+    def _clock(self) -> bytes:
+        now = self.log.now
+        return struct.pack("<HBBBBBh", now.year, now.month, now.day, now.hour, now.minute, now.second, 60)
+
     def _states(self) -> bytes:
-        now = datetime(2026, 1, 15, 12, 0, 0, tzinfo=UTC)
-        clock = struct.pack("<HBBBBBh", now.year, now.month, now.day, now.hour, now.minute, now.second, 60)
         battery = (self.battery // 2) << 2 | (1 if self.battery <= 20 else 0)
         tail = bytes([battery, 1, 0, 0, 0, 0, self.door, 0, 0])
-        return bytes([2, self.bolt, self._trigger]) + clock + tail
+        return bytes([2, self.bolt, self._trigger]) + self._clock() + tail
+
+    def _battery_report(self) -> bytes:
+        critical = int(self.battery <= 20)
+        volt = 4000 + 20 * self.battery
+        return struct.pack("<HHBBHHHbHH", 30, volt, critical, UNLOCK, volt, volt - 300, 360, 21, 900, 150)
+
+    def _config(self) -> bytes:
+        """Config (0x0015), to the time zone."""
+        head = struct.pack("<I", 0x0A1B2C3D) + NAME_IN_THE_APP.encode().ljust(32, b"\0")
+        place = struct.pack("<ff", 59.9, 10.7)
+        switches = bytes([1, 1, 1, 1, 3])  # auto unlatch, pairing, button, LED, brightness
+        more = bytes(
+            [0, 1, 0, 0, 0, 0, 0, 1]
+        )  # DST, fob, three fob actions, single lock, advertising, keypad
+        return head + place + switches + self._clock() + more + bytes([3, 5, 4, 11, 1, 0]) + bytes([38, 0])
 
 
 def _crc(data: bytes) -> bytes:

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 from simulators.mqtt.line import asked_to_stop
 from simulators.scenario.model import Beat, Millis
 
-REPEAT_AFTER = 3.0
-"""Real seconds without an acknowledgement after which an event is sent again."""
+REPEAT_AFTER, SELDOM = 3.0, 60.0
+"""Real seconds without an acknowledgement after which an event is sent again: twice as long each time, to a limit."""
 MEMORY = 2000
 """Events a device remembers; beyond that it forgets the oldest, as a full flash memory does."""
 
@@ -37,10 +37,21 @@ class Answering(Protocol):
 
 @dataclass(slots=True)
 class Waiting:
-    """An event that the hub has not acknowledged. sent: loop time of the last attempt."""
+    """An event that the hub has not acknowledged. first, sent: loop time of the first and the last attempt."""
 
     payload: bytes
-    sent: float = -REPEAT_AFTER
+    first: float = 0.0
+    sent: float = 0.0
+    tries: int = 0
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be sent: never was, or a while ago. A hub that is behind is not put further behind."""
+        return self.tries == 0 or now - self.sent >= min(SELDOM, REPEAT_AFTER * 2 ** (self.tries - 1))
+
+    def note(self, now: float) -> None:
+        """It went out."""
+        self.first = self.first or now
+        self.sent, self.tries = now, self.tries + 1
 
 
 @dataclass(slots=True)
@@ -88,7 +99,7 @@ class Native:
     def wake(self) -> None:
         """The connection is back: everything unacknowledged is sent again now."""
         for one in self.waiting.values():
-            one.sent = -REPEAT_AFTER
+            one.tries = 0
         self._news.set()
 
     def heard(self, part: str, payload: bytes) -> None:
@@ -114,8 +125,8 @@ class Native:
         while not asked_to_stop():
             self._news.clear()
             for one in () if self.muted else tuple(self.waiting.values()):
-                if loop.time() - one.sent >= REPEAT_AFTER:
-                    one.sent = loop.time()
+                if one.is_due(loop.time()):
+                    one.note(loop.time())
                     await self.publish(f"{self.root}/event", one.payload)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPEAT_AFTER if self.waiting else None):

@@ -7,7 +7,7 @@ import heapq
 import logging
 from collections.abc import Iterator
 
-from simulators.mqtt.native import REPEAT_AFTER, Native
+from simulators.mqtt.native import Native
 from simulators.mqtt.trunk import Trunk
 from simulators.recorded.journal import Line, Recorded
 from simulators.world import World
@@ -81,8 +81,8 @@ class Player:
     def _send(self, native: Native) -> None:
         now = asyncio.get_running_loop().time()
         for one in tuple(native.waiting.values()):
-            if now - one.sent >= REPEAT_AFTER and self.trunk.say(f"{native.root}/event", one.payload):
-                one.sent = now
+            if one.is_due(now) and self.trunk.say(f"{native.root}/event", one.payload):
+                one.note(now)
 
     async def _sweep(self) -> None:
         while True:

@@ -59,10 +59,10 @@ def _observing(device: Device, day: Day) -> Iterator[Beat]:
 
 
 def _signs_of_life(device: Device, day: Day, draw: random.Random) -> Iterator[Beat]:
-    """A report on itself when the day begins, then a heartbeat at its interval."""
+    """A report on itself when the day begins, then a heartbeat at its interval; in a crowd each at its own moment."""
     if "heartbeat" not in device.kind.says:
         return
-    at = day.begin + draw.randint(1000, 20_000)
+    at = day.begin + draw.randint(1000, 20_000) + round(device.settings.get("offset", 0.0) * 1000)
     if device.type in AT_REST:
         yield beat(device, at, AT_REST[device.type])
     if "battery" in device.kind.says:

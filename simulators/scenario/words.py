@@ -281,7 +281,7 @@ KINDS: Mapping[str, Kind] = {
         says=("heartbeat", "battery", "mains_lost", "mains_back", "path", "fault", "recovered", "started"),
         ends={"mains_lost": "mains_back", **FAULT},
         does={**DRAIN, "cut_off": "nothing of it reaches the centre; what it says meanwhile comes afterwards"},
-        heartbeat=300.0,
+        heartbeat=60.0,
     ),
 }  # fmt: skip
 

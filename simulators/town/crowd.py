@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 
 from simulators.mqtt.lock import MOTOR, Lock
-from simulators.mqtt.native import REPEAT_AFTER, Native
+from simulators.mqtt.native import Native
 from simulators.mqtt.trunk import Trunk
 from simulators.mqtt_devices.said import Said
 from simulators.play.foreign_units import ForeignHome, is_foreign
@@ -24,10 +24,6 @@ from simulators.world import World
 HOMES_ON_A_TRUNK = 100
 SWEEP_EVERY = 1.0
 """Real seconds between two looks for events that were not acknowledged."""
-PATIENT = 15.0
-"""Real seconds until a repetition while the hub is behind; repeating sooner would put it further behind."""
-BEHIND = 200
-"""Unacknowledged events of one connection from which on the hub is behind."""
 
 BOOT = 2.0
 """Real seconds that a device is away while it starts anew."""
@@ -56,7 +52,7 @@ class NativeCrowd:
     def say(self, beat: Beat) -> None:
         """Hand a beat to its device; it goes out at once."""
         (self.locks.get(beat.device) or self.natives[beat.device]).say(beat)
-        self._send(self.natives[beat.device], REPEAT_AFTER)
+        self._send(self.natives[beat.device])
 
     def silence(self, device: str, *, over: bool) -> None:
         """Take a device's power, or give it back; what it could not deliver it delivers then."""
@@ -88,30 +84,36 @@ class NativeCrowd:
         """Events that it has."""
         return sum(one.acknowledged for one in self.natives.values())
 
+    @property
+    def oldest(self) -> float | None:
+        """Loop time at which what waits longest was first said, of devices in order; None where nothing waits."""
+        waiting = [
+            next(iter(one.waiting.values())).first
+            for one in self.natives.values()
+            if one.waiting and not one.muted and one.device not in self.ways.troubled
+        ]
+        return min((first for first in waiting if first), default=None)
+
     def wake(self) -> None:
         """The connection is back: everything unacknowledged is sent again."""
         for native in self.natives.values():
             native.wake()
-            self._send(native, REPEAT_AFTER)
+            self._send(native)
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
-            late = [one for one in self.natives.values() if one.waiting]
-            after = PATIENT if sum(len(one.waiting) for one in late) > BEHIND else REPEAT_AFTER
-            for native in late:
-                self._send(native, after)
+            for native in self.natives.values():
+                self._send(native)
 
-    def _send(self, native: Native, after: float) -> None:
-        """Send what is new, and what was sent so many seconds ago and not acknowledged."""
-        if native.muted:
+    def _send(self, native: Native) -> None:
+        """Send what is new, and what was sent a while ago and not acknowledged."""
+        if native.muted or not native.waiting:
             return
         now = asyncio.get_running_loop().time()
         for one in tuple(native.waiting.values()):
-            if now - one.sent >= after and self.ways.say(
-                native.device, Said(f"{native.root}/event", one.payload)
-            ):
-                one.sent = now
+            if one.is_due(now) and self.ways.say(native.device, Said(f"{native.root}/event", one.payload)):
+                one.note(now)
 
     def _install(self, device: Device, world: World, boot: str, troubles: Troubles) -> None:
         async def publish(topic: str, payload: bytes) -> bool:
@@ -130,7 +132,7 @@ class NativeCrowd:
         if len(parts) == 5 and (native := self.natives.get(parts[3])):
             native.heard(parts[4], payload)
             if parts[4] == "command":
-                self._send(native, REPEAT_AFTER)
+                self._send(native)
 
 
 class ForeignCrowd:

@@ -27,7 +27,7 @@ NATIVE, ZIGBEE, NUKI, LORA, ANNOUNCED = "native", "zigbee", "nuki", "lorawan", "
 
 MIX: Mapping[str, tuple[float, Mapping[str, float]]] = {
     "dispenser": (0.6, {NATIVE: 1}),
-    "lock": (0.5, {NATIVE: 5, ZIGBEE: 2, NUKI: 2, ANNOUNCED: 1}),
+    "lock": (0.5, {NATIVE: 5, ZIGBEE: 2.5, NUKI: 2.5, ANNOUNCED: 1}),
     "door": (0.7, {NATIVE: 4, ZIGBEE: 4.5, ANNOUNCED: 1.5}),
     "motion": (0.95, {NATIVE: 4.5, ZIGBEE: 4.5, ANNOUNCED: 1}),
     "safety_pendant": (0.9, {NATIVE: 4.5, LORA: 2.5, ZIGBEE: 2, ANNOUNCED: 1}),
@@ -135,7 +135,8 @@ def _devices(home: str, somebody: Person, draw: random.Random) -> Iterator[Devic
         settings: dict[str, Any] = {
             "family": family,
             "battery": battery,
-            "heartbeat": HEARTBEAT.get((type_, family), HOUR * 2 / 3),
+            "heartbeat": (period := HEARTBEAT.get((type_, family), HOUR * 2 / 3)),
+            "offset": round(draw.uniform(0, period)),
         }
         if type_ == "dispenser":
             settings |= {"doses": somebody.doses, "forgets": somebody.forgets}

@@ -21,6 +21,8 @@ QUIET = 6
 """Looks between two lines while all goes well."""
 LATE = 2.0
 """Real seconds behind from which on it does not go well."""
+UNANSWERED = 30.0
+"""Real seconds for which an event waits at most where the hub keeps up; a device without power may wait longer."""
 KEPT = 0.95
 """Share of the pace asked for below which the clock counts as slowed."""
 
@@ -42,6 +44,12 @@ class Progress:
     def waiting(self) -> int:
         """Events of native devices that the hub has not acknowledged."""
         return sum(one.waiting for one in self.crowds if isinstance(one, NativeCrowd))
+
+    @property
+    def unanswered(self) -> float:
+        """Real seconds for which the event that waits longest has waited."""
+        oldest = [one.oldest for one in self.crowds if isinstance(one, NativeCrowd) and one.oldest]
+        return asyncio.get_running_loop().time() - min(oldest) if oldest else 0.0
 
     @property
     def acknowledged(self) -> int:
@@ -73,7 +81,9 @@ class Progress:
         if verdict or sys.stderr.isatty() or self._looks % QUIET == 0:
             shown = datetime.fromtimestamp(self.world.now() / 1000, UTC)
             line = f"{self.homes} homes, {shown:%Y-%m-%d %H:%M} UTC, {said / seconds:.1f} events/s"
-            line += f", {max(0.0, self.behind):.1f} s behind, {self.waiting} not acknowledged"
+            line += f", {max(0.0, self.behind):.1f} s behind"
+            if self.waiting:
+                line += f", {self.waiting} not acknowledged for up to {self.unanswered:.1f} s"
             log.log(logging.WARNING if verdict else logging.INFO, "%s%s", line, verdict)
         self._looks += 1
 
@@ -82,6 +92,8 @@ class Progress:
         speed = self.world.speed
         if self.world.brake is not None and kept < KEPT * speed:
             return f"; {speed:g}x was asked for, {kept:.0f}x is what hub and machine can do: the clock was slowed"
+        if self.unanswered > UNANSWERED and self.acknowledged:
+            return f"; the hub does not keep up with {speed:g}x here: nothing is lost, all of it comes late"
         if self.behind > LATE:
             return f"; {speed:g}x is too fast for this machine: devices speak late, with their own times"
         return ""

@@ -72,7 +72,12 @@ def registry(scenario: Scenario, homes_per_gateway: int = 0) -> str:
     zones = {name: f"zone{1 + place // HOMES_IN_A_ZONE}" for place, name in enumerate(scenario.homes)}
     whole = {
         "format": "trygghub-registry-1",
-        "municipality": {"name": "Simulert kommune", "duty_phone": "+47 55 50 10 00", "tz": "Europe/Oslo"},
+        "municipality": {
+            "name": "Simulert kommune",
+            "duty_phone": "+47 55 50 10 00",
+            "tz": "Europe/Oslo",
+            "timers": {"silent": 900},
+        },
         "districts": {"byen": {"name": "Byen"}},
         "zones": {
             one: {"name": f"Sone {one[4:]}", "district": "byen"} for one in dict.fromkeys(zones.values())

@@ -42,7 +42,7 @@ async def running(*parts: Any) -> AsyncIterator[None]:
 
 async def test_a_town_speaks_in_all_its_tongues(hub: Any, broker: Broker, tmp_path: Path) -> None:
     """Native devices are acknowledged, and each maker's own topics are alive."""
-    scenario = town(Order(12, 7))
+    scenario = town(Order(12, 1))
     world = starting_at(day_begin(scenario, DAY) - 1_200_000, 1000.0)
     foreign: set[str] = set()
     all_there = asyncio.Event()
