@@ -90,6 +90,11 @@ def _repeat(data: Mapping[str, Any], language: Language) -> str:
     return say_many(language, "Happened again (%(num)d time)", "Happened again (%(num)d times)", number)
 
 
+def _joined(data: Mapping[str, Any], language: Language) -> str:
+    number = len(data.get("alerts", ()))
+    return say_many(language, "%(num)d home added", "%(num)d homes added", number)
+
+
 def _told(data: Mapping[str, Any], language: Language) -> str:
     said = [pick(one["says"], language) for one in _people(data) if isinstance(one.get("says"), Mapping)]
     return say(
@@ -136,6 +141,8 @@ _PLAIN: Mapping[str, str] = {
     "escalated": mark("Escalated"),
     "nobody": mark("Nobody could be told"),
     "failed": mark("Could not be reached"),
+    "grouped": mark("Part of an outage of the area: people are told of that"),
+    "released": mark("The outage is over: told by itself again"),
 }
 _WITH_DATA: Mapping[str, Words] = {
     "step": lambda data, language: step(str(data.get("step", "")), language),
@@ -153,6 +160,7 @@ _WITH_DATA: Mapping[str, Words] = {
     ),
     "repeat": _repeat,
     "told": _told,
+    "joined": _joined,
 }
 
 LINE_ICONS: Mapping[str, str] = {
@@ -177,6 +185,9 @@ LINE_ICONS: Mapping[str, str] = {
     "escalated": "siren",
     "undone": "undo-2",
     "failed": "triangle-alert",
+    "grouped": "router",
+    "released": "router",
+    "joined": "router",
     "nobody": "triangle-alert",
 }
 

@@ -16,11 +16,15 @@ from dashboard.look.words import Language, pick, say
 from dashboard.reads.alerts import Told
 from drivers.catalogue import CATALOGUE
 from drivers.events import Millis
+from hub.centre.areas.counting import KIND as AREA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row's words and attributes. next_at: world ms of the next escalation, 0 if none is due."""
+    """A row's words and attributes. next_at: world ms of the next escalation, 0 if none is due.
+
+    area: the alarm of an area that this one belongs to, 0 for none. boxes: gateways in it, of an area's own alarm.
+    """
 
     id: int
     version: int
@@ -47,6 +51,8 @@ class Row:
     next_at: Millis
     next_tell: str
     escalated: int
+    area: int = 0
+    boxes: int = 0
 
     @property
     def untaken(self) -> bool:
@@ -87,15 +93,18 @@ def row_of(told: Told, redaction: Redaction, language: Language, now: Millis) ->
         heard=moment(alert.heard, now, tz, language) if apart else None,
         count=alert.count,
         last=moment(alert.last_at, now, tz, language),
-        next_at=alert.next_due or 0,
+        next_at=0 if alert.area else alert.next_due or 0,
         next_tell=alarm_words.tell(alert.next_tell, language),
         escalated=alert.escalated,
+        area=alert.area or 0,
+        boxes=alert.count if alert.kind == AREA else 0,
     )
 
 
 def title(told: Told, redaction: Redaction, language: Language) -> str:
-    """What happened. The rule's own sentence may hold a name, so others get the catalogue's words."""
-    said = pick(told.alert.says, language) if redaction == "full" else ""
+    """What happened. A sentence on a home may hold a name, so others get the catalogue's words."""
+    nameless = told.alert.kind == AREA
+    said = pick(told.alert.says, language) if redaction == "full" or nameless else ""
     spec = CATALOGUE.facts.get(told.alert.kind)
     return said or (pick(spec.words, language) if spec else say(language, "Alarm"))
 

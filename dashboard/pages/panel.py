@@ -18,9 +18,10 @@ from dashboard.look import alarm_words
 from dashboard.look.causes import Why, why_of
 from dashboard.look.moments import Moment, age, local, moment
 from dashboard.look.rows import Row, row_of
-from dashboard.look.words import Language, pick, say, say_many
+from dashboard.look.words import Language, mark, pick, say, say_many
 from dashboard.pages.looking import look
 from dashboard.reads.alerts import Told, alert_in, told
+from dashboard.reads.areas import SILENT, homes_of, said
 from dashboard.reads.devices import LIMITS, known_devices
 from dashboard.reads.journal import entries_of, lines_of
 from dashboard.reads.place import names
@@ -31,6 +32,7 @@ from hub.centre.access import ANSWER_QUEUE, Right
 from hub.centre.alerts.codes import CAUSES, MEASURES
 from hub.centre.alerts.lifecycle import ALLOWED, posture
 from hub.centre.alerts.standing import standing_of
+from hub.centre.areas.counting import KIND as AREA
 from hub.store.centre_tables import Alert, AlertLine, Resident
 
 SNOOZES = (5, 10, 15, 30)
@@ -38,6 +40,9 @@ SNOOZES = (5, 10, 15, 30)
 SNOOZES_LOW = (60, 240, 480, 1440)
 EMERGENCY = "113"
 FIRE = "110"
+MOST_HOMES = 200
+"""Homes of an outage on one page; the list of alarms has them all."""
+SIGNS = {True: mark("the gateway is silent"), False: mark("the gateway is without power")}
 DOOR_STATES = ("lock.bolt", "door.leaf")
 
 
@@ -100,6 +105,16 @@ class LineShown:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeShown:
+    """A home in an area's alarm. sign: what is known of its gateway. calls: the residents' own numbers."""
+
+    row: Row
+    sign: str
+    warnings: tuple[str, ...]
+    calls: list[Call]
+
+
+@dataclass(frozen=True, slots=True)
 class CauseGroup:
     """Causes of one group of the form."""
 
@@ -109,7 +124,7 @@ class CauseGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """The whole panel. names: whether the viewer may know who lives there."""
+    """The whole panel. names: whether the viewer may know who lives there. homes: of an area's alarm."""
 
     row: Row
     act: Acts
@@ -134,6 +149,8 @@ class Panel:
     measure: str
     note: str
     undo_left: bool
+    homes: list[HomeShown]
+    more_homes: int = 0
     resolving: bool = False
 
 
@@ -160,6 +177,7 @@ async def _gather(
     body: Mapping[str, Any] = home.body if home else {}
     residents = one.names.residents.get(alert.home, ()) if full else ()
     lines = await lines_of(session, alert.id or 0)
+    homes = await homes_of(session, scope, one.id) if alert.kind == AREA else []
     low = alert.urgency == "low"
     return Panel(
         row=row_of(one, scope.redaction, language, now),
@@ -185,6 +203,25 @@ async def _gather(
         measure=alarm_words.measure(alert.measure, language) if alert.measure else "",
         note=alert.note if full else "",
         undo_left=alert.undo.get("by") == viewer.actor.staff and now <= int(alert.undo.get("until", 0)),
+        homes=[_home(each, viewer, language, now) for each in homes[:MOST_HOMES]],
+        more_homes=max(0, len(homes) - MOST_HOMES),
+    )
+
+
+def _home(one: Told, viewer: Viewer, language: Language, now: Millis) -> HomeShown:
+    """One home of an outage: who lives there, as far as this person may know, and what calls for care."""
+    scope = scope_of(viewer.actor)
+    full = scope.redaction == "full" and viewer.actor.has(Right.SEE_RESIDENT)
+    residents = one.names.residents.get(one.alert.home, ()) if full else ()
+    return HomeShown(
+        row=row_of(one, scope.redaction, language, now),
+        sign=say(language, SIGNS[one.alert.kind == SILENT]),
+        warnings=tuple(
+            text
+            for each in residents
+            for text in person_card(each, now, one.names.tz(one.alert.home)).warnings
+        ),
+        calls=[Call(each.name, "", each.phone) for each in residents if each.phone],
     )
 
 
@@ -270,13 +307,17 @@ async def _doors(
 async def _why(
     session: AsyncSession, alert: Alert, full: bool, tz: str, language: Language, now: Millis
 ) -> Why:
-    entries = await entries_of(session, alert.evidence, alert.home)
-    found = await names(session, homes=(), devices={entry.device for entry in entries})
+    if alert.kind == AREA:
+        entries, places = await said(session, alert.evidence)
+    else:
+        entries = await entries_of(session, alert.evidence, alert.home)
+        found = await names(session, homes=(), devices={entry.device for entry in entries})
+        places = {key: device.name or key for key, device in found.devices.items()}
     return why_of(
         alert.rule,
         alert.because,
         entries,
-        device_names={key: device.name or key for key, device in found.devices.items()},
+        device_names=places,
         link=await _timeline_of(session, alert.home, language) if full else "",
         now=now,
         tz=tz,

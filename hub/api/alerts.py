@@ -27,6 +27,7 @@ from hub.api.shapes import (
 )
 from hub.centre.access import Actor, Right
 from hub.centre.alerts.codes import CAUSES, MEASURES, Code
+from hub.centre.areas.counting import KIND as AREA
 from hub.centre.telling import URGENCY_WORDS
 from hub.store.centre_tables import Alert, AlertLine
 
@@ -115,9 +116,9 @@ async def _found(session: AsyncSession, person: Actor, number: int) -> Alert:
 
 
 def shown(row: Alert, person: Actor) -> dict[str, Any]:
-    """The alert's columns; for people who may not see names, in words that name nobody."""
+    """The alert's columns; for people who may not see names, in words that name nobody (an area's name nobody)."""
     columns = row.model_dump()
-    if not person.has(Right.SEE_NAMES):
+    if not person.has(Right.SEE_NAMES) and row.kind != AREA:
         spec = CATALOGUE.facts.get(row.kind)
         columns["says"] = dict(spec.words) if spec else dict(URGENCY_WORDS[row.urgency])
         columns |= {"staff_action": {"nb": "", "en": ""}, "because": {}, "note": ""}

@@ -64,6 +64,7 @@ class AlertOut(Out):
     resolved_by: str | None
     cause: str
     measure: str
+    area: int | None = Field(description="The alert of an area that this one belongs to just now.")
 
 
 class AlertDetail(AlertOut):

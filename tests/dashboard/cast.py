@@ -12,6 +12,7 @@ from typing import Any
 
 from hub.centre.alerts import opening, rows
 from hub.centre.alerts.decisions import Judged
+from hub.centre.areas import grouping
 from hub.centre.sign_in import issue
 from hub.clock import Clock
 from hub.store.centre_tables import (
@@ -224,10 +225,82 @@ class Town:
         assert alert is not None
         return alert
 
+    async def outage(self, homes: tuple[str, ...] = ("h1", "h2")) -> Alert:
+        """Let the gateways of these homes of zone Nord fall silent, and make that one alarm of the area."""
+        now, numbers = self.clock.now(), []
+        async with self.store.writing() as session:
+            policy = await rows.policy_of(session)
+            for home_ in homes:
+                event = f"gw-{home_}:{next(self.numbers)}"
+                session.add(_heartbeat(event, home_, now - 11 * 60_000, next(self.numbers)))
+                says = {"nb": f"Hjemmesentralen i {home_} er taus", "en": f"The gateway in {home_} is silent"}
+                alert = await opening.carry_out(session, _silent(home_, event, now, says), policy, now)
+                assert alert is not None
+                numbers.append(alert.id or 0)
+            area = await opening.carry_out(session, _area(now), policy, now)
+            assert area is not None
+            await grouping.join(session, area.id or 0, numbers, policy, now)
+        return area
+
     async def link(self, staff: str, real: int) -> str:
         """A one-time token for a person."""
         async with self.store.writing() as session:
             return await issue(session, staff, real=real, world=self.clock.now(), by="test")
+
+
+def _heartbeat(event: str, home_: str, at: int, number: int) -> Entry:
+    box = f"gw-{home_}"
+    body = {"id": event, "kind": "gateway.heartbeat", "home": home_, "device": box, "data": {}}
+    return Entry(
+        gateway=box,
+        epoch="ab" * 8,
+        lane="technical",
+        number=number,
+        type="event",
+        event_id=event,
+        home=home_,
+        device=box,
+        kind="gateway.heartbeat",
+        at=at,
+        heard=at,
+        received=at,
+        body=body,
+    )
+
+
+def _silent(home_: str, event: str, now: int, says: dict[str, str]) -> Judged:
+    box = f"gw-{home_}"
+    return Judged(
+        action="raise",
+        rule="gateway-silent",
+        key=box,
+        home=home_,
+        device=box,
+        kind="gateway.heartbeat",
+        at=now,
+        because=(event,),
+        says=says,
+        urgency="critical",
+        queue="technical",
+        body={"rule": "gateway-silent", "because": [event]},
+    )
+
+
+def _area(now: int) -> Judged:
+    return Judged(
+        action="raise",
+        rule="area-outage",
+        key="nord",
+        home="",
+        zone="nord",
+        kind="area.counted",
+        at=now,
+        says={"nb": "Strøm eller nett kan være ute i Nord", "en": "Power or network may be out in Nord"},
+        staff_action={"nb": "Fordel hjemmene i listen.", "en": "Share out the homes in the list."},
+        urgency="critical",
+        queue="technical",
+        body={"rule": "area-outage"},
+    )
 
 
 async def settle_town(store: Store, clock: Clock) -> Town:
