@@ -124,6 +124,7 @@ class Book:
     """Rules by name in the order written. defaults: parameters of residents who have none of their own.
 
     types: the type of every parameter the book reads. advice: what is allowed but probably not meant.
+    borrowed: names of the shipped rules that the book has beside its own.
     """
 
     rules: Mapping[str, Rule]
@@ -132,6 +133,7 @@ class Book:
     types: Mapping[str, ValueType] = field(default_factory=dict)
     advice: tuple[Problem, ...] = ()
     source: str = ""
+    borrowed: frozenset[str] = frozenset()
 
     def judged_by(self, role: Role) -> Book:
         """The part one role judges: the centre the rules on `gateway.*` facts and, as `area`, those on `area.*` facts.

@@ -42,6 +42,9 @@ from rules.spans import DAY, SECOND, parse_clock, parse_span
 _CLOCK = re.compile(r"(?:\+([0-9]{1,3})\s+)?([0-9]{1,2}:[0-9]{2})(?::([0-9]{2}))?\s+(.*)")
 _START = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ T]([0-9]{1,2}:[0-9]{2}))?")
 _WORDS = ("name", "start", "tz", "late", "resident", "devices", "events", "until", "expect", "rules")
+_HEARD = re.compile(r"\sheard=((?:[0-9]{1,9}\s*(?:ms|s|min|h|d)(?!\w)\s*)+)")
+"""How much later an event came in: `heard=5 min`."""
+
 _OF_DEVICE = frozenset({"class", "since", "silent_after", "name", "knows_taken"})
 
 
@@ -140,14 +143,15 @@ class _Reader:
                 self.problems.append(Problem(each.line, str(wrong)))
 
     def _event(self, at: Millis, text: str, line: int) -> Event:
-        words = text.split()
+        late = _HEARD.search(text)
+        words = _HEARD.sub(" ", text).split()
         if len(words) < 2:
             raise Wrong(f"an event is written '08:00 DEVICE KIND field=value', not {text[:60]!r}")
         spec = CATALOGUE.spec(words[1])
-        data = dict(_pair(each, spec) for each in words[2:] if not each.startswith("heard="))
+        data = dict(_pair(each, spec) for each in words[2:])
         spec.check(data)
-        late = next((parse_span(each[6:]) for each in words[2:] if each.startswith("heard=")), 0)
-        return Event(f"line-{line}", at, at + late, HOME, words[0], words[1], data)
+        heard = at + (parse_span(late[1]) if late else 0)
+        return Event(f"line-{line}", at, heard, HOME, words[0], words[1], data)
 
     def _expected(self, at: Millis, text: str, line: int) -> Expected:
         words = text.split()

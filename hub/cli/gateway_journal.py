@@ -27,6 +27,11 @@ class GatewayJournal:
         self.homes: Sequence[HomeSpec] = _homes(folder / "registry.json", self._ask(_LAST)[0][0] or 0)
 
     @property
+    def begin(self) -> Millis:
+        """When the first event was heard."""
+        return int(self._ask(_FIRST)[0][0] or 0)
+
+    @property
     def end(self) -> Millis:
         """When the last event was heard."""
         return int(self._ask(_LAST)[0][0] or 0)
@@ -52,6 +57,7 @@ class GatewayJournal:
             raise Refused(f"{self.file} cannot be read as a gateway's database: {wrong}") from None
 
 
+_FIRST = "SELECT min(heard) FROM journal WHERE type = 'event'"
 _LAST = "SELECT max(heard) FROM journal WHERE type = 'event'"
 _EVENTS = "SELECT home, body FROM journal WHERE type = 'event' AND heard >= ? ORDER BY seq"
 

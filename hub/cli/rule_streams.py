@@ -26,6 +26,11 @@ class Stream(Protocol):
         ...
 
     @property
+    def begin(self) -> Millis:
+        """When the first event was heard: silence before it is nobody's."""
+        ...
+
+    @property
     def end(self) -> Millis:
         """When the last event was heard."""
         ...
@@ -41,6 +46,11 @@ class Files:
 
     homes: Sequence[HomeSpec]
     events: Sequence[Event]
+
+    @property
+    def begin(self) -> Millis:
+        """When the first event was heard."""
+        return self.events[0].heard if self.events else 0
 
     @property
     def end(self) -> Millis:
@@ -59,7 +69,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.homes: Sequence[HomeSpec] = asyncio.run(self._homes())
-        self._end = asyncio.run(self._last())
+        self._begin, self._end = asyncio.run(self._ends())
+
+    @property
+    def begin(self) -> Millis:
+        """When the first event was heard."""
+        return self._begin
 
     @property
     def end(self) -> Millis:
@@ -83,7 +98,7 @@ class Database:
         finally:
             await store.close()
 
-    async def _last(self) -> Millis:
+    async def _ends(self) -> tuple[Millis, Millis]:
         from sqlmodel import func, select
 
         from hub.store.centre_tables import Entry
@@ -92,8 +107,9 @@ class Database:
         store = await open_existing(self.url, "centre")
         try:
             async with store.reading() as session:
-                found = await session.exec(select(func.max(Entry.heard)).where(Entry.type == "event"))
-                return found.one() or 0
+                ends = select(func.min(Entry.heard), func.max(Entry.heard)).where(Entry.type == "event")
+                first, last = (await session.exec(ends)).one()
+                return first or 0, last or 0
         finally:
             await store.close()
 

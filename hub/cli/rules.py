@@ -10,18 +10,16 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 
-from drivers.events import Millis, TimeError, iso, parse_time
+from drivers.events import Millis, TimeError, parse_time
 from hub.cli.outcome import FAILED, OK, Refused
 from rules.problems import nearest
 
 if TYPE_CHECKING:
     from hub.cli.rule_streams import Stream
     from rules import Book, Decision, Engine, HomeSpec
-    from rules.what_if import Difference
 
 HELP = "Check rule books, test them, and ask what they say of stored events."
 
@@ -58,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     why_not.add_argument("home")
     why_not.add_argument("at", nargs="?", help="the moment asked about; default: the end of the events")
     _sources(why_not)
-    for each in (explain, why_not):
+    for each in (what_if, explain, why_not):
         each.add_argument("--language", choices=("nb", "en"), default="en")
 
 
@@ -95,8 +93,19 @@ def _check(args: argparse.Namespace) -> int:
         advice += unreachable(book, _kinds_of(read_homes(args.homes)))
     for each in sorted(advice):
         _print(f"{each} (advice)")
-    _print(f"{args.book}: {len(book.rules)} rules, {len(book.chains)} chains; nothing is wrong")
+    _print(f"{args.book}: {_counted(book)}; nothing is wrong")
     return OK
+
+
+def _counted(book: Book) -> str:
+    """`3 rules and 73 shipped ones, 1 chain`."""
+    own, shipped = len(book.rules) - len(book.borrowed), len(book.borrowed)
+    beside = f" and {shipped} shipped ones" if shipped else ""
+    return f"{_several(own, 'rule')}{beside}, {_several(len(book.chains), 'chain')}"
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _kinds_of(homes: Iterable[HomeSpec]) -> set[str]:
@@ -131,10 +140,11 @@ def _test(args: argparse.Namespace) -> int:
         _print(f"{'ok    ' if outcome.passed else 'FAILED'} {outcome.test.name}")
         for each in (*outcome.missing, *outcome.extra):
             _print(f"         {each}")
-    untested = sorted(set(book.rules) - {each.rule for test in tests for each in test.expected})
+    expected = {each.rule for test in tests for each in test.expected}
+    untested = sorted(set(book.rules) - book.borrowed - expected)
     if untested:
         _print(f"never expected by any test: {', '.join(untested)}")
-    _print(f"{len(tests)} tests, {failed} failed")
+    _print(f"{_several(len(tests), 'test')}, {failed} failed")
     return FAILED if failed else OK
 
 
@@ -168,6 +178,7 @@ def _tell_what_is_off(engine: Engine) -> None:
 
 
 def _what_if(args: argparse.Namespace) -> int:
+    from hub.cli.rule_difference import tell
     from hub.cli.rule_files import read_book
     from hub.cli.rule_what_if import Question, ask
     from rules.spans import DAY
@@ -177,10 +188,10 @@ def _what_if(args: argparse.Namespace) -> int:
     book, source, until = _read(args)
     other = read_book(args.other) if args.other else book
     end = until if until is not None else source.end
-    since = end - args.days * DAY if args.days else 0
+    since = max(source.begin, end - args.days * DAY if args.days else 0)
     parameters = dict(_parameter(each) for each in args.parameters)
     difference = ask(Question(source, book, other, parameters, since, end), args.workers)
-    _tell_difference(difference, source.homes, as_json=args.json)
+    tell(difference, source.homes, args.language, json=args.json)
     return OK
 
 
@@ -192,43 +203,6 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, orjson.loads(value)
     except orjson.JSONDecodeError:
         return name, value
-
-
-def _tell_difference(difference: Difference, homes: Iterable[HomeSpec], *, as_json: bool) -> None:
-    if as_json:
-        body = {
-            "same": difference.same,
-            "gone": [_short(each) for each in difference.gone],
-            "new": [_short(each) for each in difference.new],
-            "moved": [
-                {**_short(each.before), "to": iso(each.after.at), "by": each.by} for each in difference.moved
-            ],
-        }
-        sys.stdout.buffer.write(orjson.dumps(body) + b"\n")
-        sys.stdout.buffer.flush()
-        return
-    from rules.spans import say_span
-
-    zones = {home.id: ZoneInfo(home.tz) for home in homes}
-    for word, found in (("gone", difference.gone), ("new", difference.new)):
-        for each in found:
-            _print(f"{word:6} {_line(each, zones)}")
-    for moved in difference.moved:
-        how = f"{say_span(abs(moved.by))} {'later' if moved.by > 0 else 'earlier'}"
-        _print(f"moved  {_line(moved.before, zones)}: {how}")
-    counts = (len(difference.gone), len(difference.new), len(difference.moved), difference.same)
-    _print("{} gone, {} new, {} moved, {} of the rules that differ come as before".format(*counts))
-
-
-def _short(decision: Decision) -> dict[str, Any]:
-    return {"at": iso(decision.at), "home": decision.home, "rule": decision.rule, "key": decision.key}
-
-
-def _line(decision: Decision, zones: Mapping[str, ZoneInfo]) -> str:
-    from rules.explain import say_instant
-
-    at = say_instant(decision.at, zones.get(decision.home, ZoneInfo("UTC")))
-    return f"{at}  {decision.home}  {decision.rule}  {decision.key}  {decision.says['en']}"
 
 
 # ---------------------------------------------------------------- explain, why-not

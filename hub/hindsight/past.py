@@ -79,6 +79,12 @@ async def events_of(
     return [event for event in map(read_event, found.all()) if event is not None]
 
 
+async def begin_of(session: AsyncSession) -> Millis:
+    """When the journal began: silence before it is nobody's."""
+    first = select(Entry.heard).where(Entry.type == "event").order_by(col(Entry.seq)).limit(1)
+    return (await session.exec(first)).one_or_none() or 0
+
+
 def read_event(body: Any) -> Event | None:
     """An event out of the journal; None for one that cannot be read, which intake has marked already."""
     from drivers.events import TimeError, parse_time  # noqa: PLC0415  beside its only use

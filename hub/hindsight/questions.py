@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Event, Millis
-from hub.hindsight.past import events_of, homes_of, read_event
+from hub.hindsight.past import begin_of, events_of, homes_of, read_event
 from hub.store.centre_tables import Alert, Entry
 from rules import Book, Decision
 from rules.explain import explain
@@ -62,7 +62,8 @@ async def ask_why_not(
     homes = await homes_of(session, [home])
     events = await events_of(session, [home], since=at - LOOK_BACK, until=at)
     stream = in_order(events)
-    _, engine = await asyncio.to_thread(judge, book, homes, stream, until=at, started=at - LOOK_BACK)
+    started = max(at - LOOK_BACK, await begin_of(session))
+    _, engine = await asyncio.to_thread(judge, book, homes, stream, until=at, started=started)
     return why_not(engine, rule, home, language)
 
 
@@ -79,6 +80,7 @@ async def ask_what_if(
     """What another book or other parameters would have changed in these homes."""
     specs = await homes_of(session, homes)
     events = in_order(await events_of(session, homes, since=since, until=until))
+    started = max(since, await begin_of(session))
     return await asyncio.to_thread(
-        what_if, specs, events, before, after, parameters=parameters, until=until, started=since
+        what_if, specs, events, before, after, parameters=parameters, until=until, started=started
     )

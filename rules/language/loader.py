@@ -9,13 +9,14 @@ from typing import Any
 
 from rules.book import Book, Rule, Step
 from rules.language.advice import advise
+from rules.language.beside import BESIDES, WITHOUT, with_shipped
 from rules.language.rule_reader import URGENCIES, read_rule
 from rules.language.types import Parameters, ValueType, read_parameter
 from rules.language.yaml_tree import Items, Node, Pairs, Text, read_yaml
 from rules.problems import BookError, Problem, Wrong, nearest
 from rules.spans import parse_clock, parse_span
 
-SECTIONS = ("rules", "chains", "defaults")
+SECTIONS = ("rules", "chains", "defaults", BESIDES, WITHOUT)
 MAX_RULES = 1000
 CATCH_ALL = "catch-all"
 _NAME = re.compile(r"[a-zæøå0-9][a-zæøå0-9_-]{0,63}", re.IGNORECASE)
@@ -23,9 +24,9 @@ _NAME = re.compile(r"[a-zæøå0-9][a-zæøå0-9_-]{0,63}", re.IGNORECASE)
 
 def load_book(text: str, source: str = "") -> Book:
     """Read and check a book. Raises BookError, and nothing else, with every fault as `line N: …`."""
-    root = read_yaml(text, source)
     problems: list[Problem] = []
-    parts = _sections(root, problems)
+    whole = with_shipped(read_yaml(text, source), problems)
+    parts = _sections(whole.root, problems)
     parameters = Parameters()
     defaults = _defaults(parts.get("defaults"), parameters, problems)
     rules = _rules(parts.get("rules"), parameters, problems)
@@ -41,8 +42,10 @@ def load_book(text: str, source: str = "") -> Book:
         },
         types={name: kind for name, kind in parameters.types.items() if name in parameters.used},
         source=source,
+        borrowed=whole.borrowed,
     )
-    return replace(book, advice=tuple(advise(book)))
+    own = [each for each in advise(book) if each.line != whole.line]
+    return replace(book, advice=tuple(own))
 
 
 def _sections(root: Node, problems: list[Problem]) -> dict[str, Node]:

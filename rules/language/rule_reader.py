@@ -217,7 +217,8 @@ class _Reader:
     ) -> Sentence:
         node = self.node.pairs.get(word)
         if node is None:
-            return self._unsaid(kinds) if word == "alert" else SILENT
+            silence = form in (Form.SILENCE, Form.DAILY)  # "sign of life" would say the opposite
+            return self._unsaid(() if silence else kinds) if word == "alert" else SILENT
         try:
             texts = (
                 {key: _text(each) for key, each in node.pairs.items()}

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +13,6 @@ from hypothesis import strategies as st
 
 from rules import BookError, load_book, standard_book_text
 from rules.book import Form
-from rules.rule_test_file import load_tests
-from rules.rule_tests import run_test
 
 FAULTS = [
     ("rules: {a: {when: dispenser.due, missing: dispenser.taken_, within: 1 h}}",
@@ -183,15 +180,3 @@ def test_no_text_breaks_the_loader(data) -> None:
         text = text[:place] + piece + text[place + data.draw(st.integers(0, 12)) :]
     with contextlib.suppress(BookError):
         load_book(text)
-
-
-def test_the_readme_of_the_rules_holds_a_book_and_a_test_that_work() -> None:
-    """What the page for rule writers shows can be used as it stands."""
-    page = Path(__file__).parents[2].joinpath("rules", "README.md").read_text("utf-8")
-    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (text,) = [block for block in blocks if block.startswith("rules:")]
-    (tests,) = [block for block in blocks if block.startswith("tests:")]
-    book = load_book(text)
-    for test in load_tests(tests, book):
-        outcome = run_test(test, book)
-        assert outcome.passed, (outcome.missing, outcome.extra)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hub.cli.__main__ import main
+from rules import load_book, standard_book_text
 
 BOOK = """
 rules:
@@ -40,6 +41,8 @@ def event(number: int, at: str, kind: str, home: str = "h1", **more: Any) -> dic
     """One line of EVENTS.jsonl."""
     return {"id": str(number), "at": f"2026-01-15T{at}Z", "home": home, "device": "d", "kind": kind, **more}
 
+
+SHIPPED = len(load_book(standard_book_text()).rules)
 
 EVENTS = [
     event(1, "08:00:00", "dispenser.due", data={"dose": "a"}),
@@ -253,8 +256,13 @@ def test_what_if_tells_the_difference(desk: Desk) -> None:
     other = desk.write("other.yaml", BOOK.replace("10 min", "20 min"))
     code, out, _ = desk.run("what-if", *desk.files, "--with", other)
     assert code == 0
-    assert out.splitlines()[0].startswith("gone   15 Jan 09:40:00  h2  door  h2")
-    assert out.splitlines()[-1] == "1 gone, 0 new, 0 moved, 0 of the rules that differ come as before"
+    assert out.splitlines() == [
+        "gone     15 Jan 09:40:00  h2  door  door: Bjarne",
+        "1 gone, 0 new, 0 moved; 0 come as before, of the rules that differ",
+    ]
+    said = desk.run("what-if", *desk.files, "--set", "dose_time=90 min", "--language", "nb",
+                    "--until", "2026-01-15T12:00:00Z")[1]  # fmt: skip
+    assert said.splitlines()[0].startswith("borte    15. jan. kl. 10.00.00  h1  dose")
     body = json.loads(
         desk.run("what-if", *desk.files, "--set", "dose_time=30 min", "--json", "--workers", "2")[1]
     )
@@ -263,6 +271,30 @@ def test_what_if_tells_the_difference(desk: Desk) -> None:
          "by": -1_800_000},
     ]  # fmt: skip
     assert desk.run("what-if", *desk.files)[0] == 2
+
+
+def test_an_own_book_beside_the_shipped_one_changes_only_what_it_says(desk: Desk) -> None:
+    """Nothing of the shipped rules is gone, and only own rules need a test of their own."""
+    book = desk.write("own.yaml", "besides: standard\nwithout: [fever]\nrules: {r: {when: door.closed}}\n")
+    assert (
+        desk.run("check", book)[1]
+        == f"{book}: 1 rule and {SHIPPED - 1} shipped ones, 0 chains; nothing is wrong\n"
+    )
+    out = desk.run("what-if", *desk.files[2:], "--with", book)[1].splitlines()
+    assert [line.split()[0] for line in out] == ["new", "0"]
+    tests = desk.write("own.tests.yaml", "tests:\n  - {name: n, start: 2026-01-15, events: [], expect: []}\n")
+    assert "never expected by any test: r\n" in desk.run("test", book, tests)[1]
+
+
+def test_nobody_was_silent_before_the_journal_began(desk: Desk) -> None:
+    """A door assigned a fortnight before the first entry is not told as silent since then."""
+    book = desk.write("silent.yaml", "rules: {s: {missing: any.heartbeat, per: device, for: 1 h}}")
+    empty = desk.write("empty.yaml", "rules: {}")
+    out = desk.run("what-if", "--rules", empty, *desk.files[2:], "--with", book, "--days", "30",
+                   "--until", "2026-01-15T12:00:00Z")[1]  # fmt: skip
+    assert [line for line in out.splitlines() if line.startswith("new")] == [
+        "new      15 Jan 10:00:00  h1  s  s: Astrid"
+    ]
 
 
 def test_many_homes_on_two_processes_give_the_answer_of_one(desk: Desk) -> None:
