@@ -81,7 +81,7 @@ class Engine:
 
     def _settle_in(self, spec: HomeSpec) -> tuple[Home, Iterable[str]]:
         """The home as the registry has it now, and the devices taken away from it."""
-        home = self.home(spec.id)
+        home = self.homes.get(spec.id) or self._add(spec.id)
         gone, home.registered = home.assigned - spec.devices.keys(), True
         home.settle_in(spec, self.book)
         self.seen.keep = max(self.seen.keep, 2 * home.grace)
@@ -284,12 +284,16 @@ class Engine:
                         put(machine, home, slot, due)
 
     def home(self, home: str) -> Home:
-        """The home of that id, made if it is new."""
+        """The home of that id; one nobody has set is judged with what the book says of everybody."""
         known = self.homes.get(home)
         if known is None:
-            known = self.homes[home] = Home(home, len(self.machines))
+            known = self._add(home)
             known.settle_in(known.spec, self.book)
         return known
+
+    def _add(self, home: str) -> Home:
+        made = self.homes[home] = Home(home, len(self.machines))
+        return made
 
     # ---------------------------------------------------------------- what machines tell the engine
 

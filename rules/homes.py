@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drivers.events import Event, Millis
 from rules.book import Book
-from rules.language.types import read_parameter
+from rules.language.types import Setting, read_parameter
 from rules.problems import Wrong
 
 DEFAULT_TZ = "Europe/Oslo"
@@ -88,6 +88,17 @@ class Home:
         """What people call a device, else its id."""
         known = self.spec.devices.get(device)
         return (known.name if known else "") or device
+
+    def value(self, setting: Setting | None, device: str) -> Any:
+        """The value of a setting here, for a device; None where the resident or the device has none."""
+        if setting is None:
+            return None
+        if setting.parameter:
+            return self.parameters.get(setting.parameter)
+        if setting.of_device:
+            spec = self.spec.devices.get(device)
+            return None if spec is None or spec.silent_after is None else round(spec.silent_after * 1000)
+        return setting.value
 
     def allowance(self, device: str) -> Millis:
         """How late an event of this device may come in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from drivers.events import Millis
@@ -59,18 +60,20 @@ class Seen:
         if self.turn_at - now > 2 * self.keep:
             self._turn(now)
 
-    def pack(self) -> list[list[str]]:
-        """[home, id] of everything remembered."""
-        return [
-            [home.id, key[1] if isinstance(key, tuple) else str(key)]
-            for ids in (self.old, self.young)
-            for key, home in ids.items()
-        ]
+    def pack(self) -> dict[str, list[str]]:
+        """The ids remembered of each home."""
+        packed: dict[str, list[str]] = {}
+        for ids in (self.old, self.young):
+            for key, home in ids.items():
+                event_id = key[1] if isinstance(key, tuple) else str(key)
+                packed.setdefault(home.id, []).append(event_id)
+        return packed
 
-    def unpack(self, packed: list[list[str]], homes: dict[str, Home]) -> None:
+    def unpack(self, packed: Mapping[str, Iterable[str]], homes: Mapping[str, Home]) -> None:
         """Remember what `pack` wrote."""
-        for home_id, event_id in packed:
+        for home_id, ids in packed.items():
             home = homes.get(home_id)
             if home is not None:
-                key = event_id if event_id not in self.young else (home_id, event_id)
-                self.young[key] = home
+                for event_id in ids:
+                    key = event_id if event_id not in self.young else (home_id, event_id)
+                    self.young[key] = home

@@ -19,7 +19,7 @@ from rules.unswept import unswept
 if TYPE_CHECKING:
     from rules.engine import Engine
 
-FORMAT = 1
+FORMAT = 2
 
 
 def pack(engine: Engine) -> dict[str, Any]:

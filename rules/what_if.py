@@ -70,18 +70,15 @@ def what_if(
     """
     changed = affected(before, after, frozenset(parameters or ()))
     others = [_with(home, parameters) for home in homes] if parameters else homes
+    sides = ((before.only(changed), homes), (after.only(changed), others))
     end = until if until is not None else (events[-1].heard if events else started)
-    parts = (before.only(changed), after.only(changed))
-    wanted = _seen_by(parts, events)
+    wanted = _seen_by([book for book, _ in sides], events)
     distinct = are_distinct(wanted)
     old, new = (
-        [
-            each
-            for each in judge(part, there, wanted, until=end, started=started, distinct=distinct)[0]
-            if each.action == "raise" and each.rule in changed
-        ]
-        for part, there in zip(parts, (homes, others), strict=True)
-    )
+        [each for each in judge(*side, wanted, until=end, started=started, distinct=distinct)[0]
+         if each.action == "raise" and each.rule in changed]
+        for side in sides
+    )  # fmt: skip
     return compare(old, new)
 
 

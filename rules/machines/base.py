@@ -235,15 +235,7 @@ class Machine(Generic[S]):
 
     def setting(self, home: Home, slot: S, setting: Setting | None) -> Any:
         """The value of a setting here and now; None where the device or resident has none."""
-        if setting is None:
-            return None
-        if setting.parameter:
-            return home.parameters.get(setting.parameter)
-        if setting.of_device:
-            device = home.spec.devices.get(slot.device)
-            silent_after = device.silent_after if device else None
-            return None if silent_after is None else round(silent_after * 1000)
-        return setting.value
+        return home.value(setting, slot.device)
 
     def capture(self, home: Home, event: Event) -> dict[str, str | float] | None:
         """What the rule's sentences say of this event, kept until they are spoken."""

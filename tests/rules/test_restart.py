@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -76,11 +77,29 @@ def test_a_call_told_on_arrival_is_not_told_again_after_a_restart(story, heard, 
     assert reborn(engine, astrid).advance(clock("09:00")) == []
 
 
-@pytest.mark.parametrize("broken", [{}, {"format": 2}, {"format": 1}, {"format": 1, "homes": 3, "rules": {}}])
+@pytest.mark.parametrize("broken", [{}, {"format": 1}, {"format": 2}, {"format": 2, "homes": 3, "rules": {}}])
 def test_an_unreadable_state_is_refused_in_a_sentence(story, broken) -> None:
     """A snapshot of another make is a ValueError, nothing else."""
     with pytest.raises(ValueError, match=r"snapshot|needed"):
         story(RULES).live().restore(broken)
+
+
+def test_homes_may_be_set_together_with_the_state(story, heard, clock) -> None:
+    """A start that hands the registry's homes over with the snapshot is where one that sets them first is."""
+    rules = "rules: {r: {missing: any.heartbeat, for: 15 min, per: device}}"
+    astrid = story(
+        rules, devices={"f": DeviceSpec("door", clock("08:00")), "b": DeviceSpec("bed", clock("08:02"))}
+    )
+    engine = astrid.live()
+    engine.observe(heard("08:01 f door.heartbeat")[0])
+    stored = engine.snapshot()
+    moved = replace(astrid.home, devices={"f": DeviceSpec("door", clock("08:00"))})
+    first, together = Engine(engine.book, started=clock("08:05")), Engine(engine.book, started=clock("08:05"))
+    first.set_home(moved)
+    first.restore(stored)
+    together.restore(stored, [moved])
+    assert together.snapshot() == first.snapshot()
+    assert together.advance(clock("09:00")) == first.advance(clock("09:00")) != []
 
 
 def test_silence_while_we_were_deaf_is_nobodys_silence(story, heard, clock) -> None:
