@@ -118,6 +118,17 @@ def speed(text: str) -> float:
     return value
 
 
+def heartbeat(text: str) -> float:
+    """Seconds between two signs of life of a gateway: the rule on silent ones waits for four minutes."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"an interval is a number of seconds like 60, not {text!r:.60}") from None
+    if not 10 <= value <= 120:
+        raise ValueError(f"a gateway is heard every 10 to 120 seconds, not every {value:g}")
+    return value
+
+
 def _split(text: str) -> Any:
     try:
         parts = urlsplit(text)
@@ -163,6 +174,10 @@ class GatewaySettings:
     )
     rules: Path | None = field(default=None, metadata=RULES)
     http: int | None = field(default=None, metadata=HTTP)
+    heartbeat: float = field(
+        default=60.0,
+        metadata=says("seconds of the homes' time between two signs of life; 60 if not said", heartbeat),
+    )
     home_assistant: str | None = field(
         default=None,
         metadata=says(

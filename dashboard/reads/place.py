@@ -13,7 +13,7 @@ from drivers.events import Millis
 from hub.store.centre_tables import Device, Home, Municipality, Resident, Staff, StoreFact, Zone
 
 DEFAULT_ZONE = "Europe/Oslo"
-SILENT = 900
+SILENT = 300
 """Seconds of the homes' time after which a gateway counts as silent, unless configured."""
 T = TypeVar("T")
 

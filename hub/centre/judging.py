@@ -53,6 +53,9 @@ LOOK_EVERY = 1.0
 GRACE = 60.0
 """Seconds of real time that gateways get after our own start: they may have been away for our sake."""
 
+SHORTEST_SILENCE = 10.0
+"""Seconds of real time that a gateway must be silent at least: where the homes' clock runs fast, minutes are less."""
+
 WORDS_FOR_THE_BOX = re.compile(
     r"\A(?:the\s+)?(?:hjemmesentral(?:en)?|sentral(?:en)?|boks(?:en)?|gateway)\s+(?:(?:i|på|hos|in|at|of)\s+)?(?=[^\W\d])",
     re.IGNORECASE,
@@ -76,6 +79,18 @@ def book_or_standard(path: Path | None) -> tuple[Book, str]:
         return book_from(None), str(wrong)
 
 
+def patient(book: Book, speed: float) -> Book:
+    """The book with no silence of gateways shorter than what a busy machine may be late by."""
+    least = round(SHORTEST_SILENCE * 1000 * speed)
+    rules = {
+        name: replace(rule, wait=replace(rule.wait, value=max(rule.wait.value, least)))
+        if rule.form is Form.SILENCE and rule.wait is not None and rule.wait.fixed
+        else rule
+        for name, rule in book.rules.items()
+    }
+    return replace(book, rules=rules)
+
+
 class Judging:
     """The centre's own rule engine. changed: told when a decision touched an alert."""
 
@@ -84,7 +99,8 @@ class Judging:
     ) -> None:
         self._store, self._clock, self._changed = store, clock, changed
         self._whole = book
-        self._book = book.judged_by("centre")
+        self._speed = speed_of(clock)
+        self._book = patient(book.judged_by("centre"), self._speed)
         self._pulse = Pulse(clock)
         self._engine = Engine(self._book)
         self._judged = 0
@@ -121,7 +137,7 @@ class Judging:
         whole, self._next = self._next, None
         if whole is None:
             return
-        book, now = whole.judged_by("centre"), self._clock.now()
+        book, now = patient(whole.judged_by("centre"), self._speed), self._clock.now()
         async with self._store.reading() as session:
             history = await _since(session, now - max(LOOK_BACK, horizon(self._book, book)), self._judged)
         decisions = self._engine.reload(book, now, [as_heard(entry) for entry in history])

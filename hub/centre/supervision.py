@@ -23,7 +23,7 @@ from hub.centre.alerts.rows import Policy
 from hub.centre.alerts.standing import Condition, standing_of
 from hub.clock import Clock
 from hub.registry.timers import Timers
-from hub.store.centre_tables import Alert, Change, Gateway, Home, Lane, StoreFact
+from hub.store.centre_tables import Alert, Change, Entry, Gateway, Home, Lane, StoreFact
 from hub.store.engine import Store
 
 EVERY = 60.0
@@ -31,6 +31,12 @@ EVERY = 60.0
 
 FIRST_LOOK = "first_look"
 """StoreFact: when this centre first looked, ms UTC of the homes' time."""
+
+HEARTBEATS_KEPT: Millis = 3 * 86_400_000
+"""How long heartbeats of gateways stay in the journal: a line a minute and box, and nobody looks at them again."""
+
+WALKED, WALK = "heartbeats_walked", 5_000
+"""StoreFact: up to which line of the journal old heartbeats are gone; lines walked in one look."""
 
 CHANGES_KEPT = 100_000
 """Rows of the screens' outbox; a screen that was away longer reads everything anew."""
@@ -58,7 +64,7 @@ class Supervision:
 
     async def look(self) -> None:
         """One round."""
-        for one in (gaps, sights, strangers, never_heard, old_changes, count_open):
+        for one in (gaps, sights, strangers, never_heard, old_changes, old_heartbeats, count_open):
             await self._isolated(one)
         self._changed()
 
@@ -147,6 +153,23 @@ async def old_changes(session: AsyncSession, _policy: Policy, _now: Millis) -> N
     """Forget changes that no screen's cursor will ask for."""
     newest = (await session.exec(select(func.max(Change.seq)))).first() or 0
     await session.exec(delete(Change).where(col(Change.seq) <= newest - CHANGES_KEPT))
+
+
+async def old_heartbeats(session: AsyncSession, _policy: Policy, now: Millis) -> None:
+    """Forget old heartbeats of gateways, walking through the journal once, a piece a look."""
+    fact = await session.get(StoreFact, WALKED)
+    upto = int(fact.value) if fact else 0
+    piece = select(Entry.seq).where(col(Entry.seq) > upto, Entry.received < now - HEARTBEATS_KEPT)
+    last = (
+        await session.exec(select(func.max(piece.order_by(col(Entry.seq)).limit(WALK).subquery().c.seq)))
+    ).first()
+    if last is None:
+        return
+    old = delete(Entry).where(
+        col(Entry.seq) > upto, col(Entry.seq) <= last, col(Entry.kind) == "gateway.heartbeat"
+    )
+    await session.exec(old)
+    await rows.store_fact(session, WALKED, str(last))
 
 
 async def count_open(session: AsyncSession, _policy: Policy, _now: Millis) -> None:

@@ -27,8 +27,8 @@ from hub.store.errors import StoreError
 from hub.store.writer import Writer
 from hub.uplink.messages import LaneName
 
-HEARTBEAT = 300.0
-"""Seconds of world time between two heartbeats."""
+HEARTBEAT = 60.0
+"""Seconds of the homes' time between two heartbeats. The rule `gateway-silent` waits for several of them."""
 
 say = structlog.get_logger(__name__)
 
@@ -37,7 +37,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class OwnFacts:
-    """Writes facts about this gateway. after: told of the lanes with new entries; noted: of each fact, in order."""
+    """Writes facts about this gateway. after: told of the lanes with new entries; noted: of each fact, in order.
+
+    every: seconds of the homes' time between two heartbeats.
+    """
 
     gateway: str
     writer: Writer
@@ -45,6 +48,7 @@ class OwnFacts:
     home: Callable[[], str]
     after: Callable[[Iterable[LaneName]], None]
     noted: Callable[[Noted], None] = lambda _noted: None
+    every: float = HEARTBEAT
     ids: Ids = field(default_factory=Ids)
 
     async def tell(self, kind: str, **data: Value) -> None:
@@ -81,7 +85,7 @@ class OwnFacts:
         """Say "I am here", for ever."""
         while True:
             await self.tell("gateway.heartbeat")
-            await self.clock.sleep(HEARTBEAT)
+            await self.clock.sleep(self.every)
 
 
 def program_version() -> str:

@@ -49,7 +49,7 @@ class Timers:
     repeat_window: int = 600
     command: int = 30
     gap: int = 900
-    silent: int = 900
+    silent: int = 300
     never_heard: int = HOUR
     area: int = 900
     emergency: int = 8 * HOUR

@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import col, select
 
 from hub.centre.supervision import Supervision
-from hub.store.centre_tables import Alert, Change, Gateway, Lane
+from hub.store.centre_tables import Alert, Change, Entry, Gateway, Lane
 
 
 @pytest.fixture
@@ -100,3 +100,33 @@ async def test_old_changes_go(store, clock, supervision, monkeypatch):
     await supervision.look()
     async with store.reading() as session:
         assert [row.ref for row in (await session.exec(select(Change))).all()] == ["7", "8", "9"]
+
+
+async def test_old_heartbeats_of_gateways_go(store, clock, supervision, monkeypatch):
+    """A line a minute and box is forgotten after some days, piece by piece; all other lines stay."""
+    from hub.centre import supervision as module
+
+    monkeypatch.setattr(module, "WALK", 4)
+    kinds = [
+        "gateway.heartbeat",
+        "gateway.started",
+        "lock.heartbeat",
+        "gateway.heartbeat",
+        "gateway.heartbeat",
+    ]
+    old = clock.now() - module.HEARTBEATS_KEPT - 1
+    async with store.writing() as session:
+        for number, kind in enumerate([*kinds, "gateway.heartbeat"]):
+            received = clock.now() if number == 5 else old
+            line = {"at": received, "heard": received, "received": received}
+            session.add(
+                Entry(
+                    gateway="gw1", epoch="e", lane="telemetry", number=number, type="event", kind=kind, **line
+                )
+            )
+    for left in (4, 3, 3):
+        await supervision.look()
+        async with store.reading() as session:
+            kept = (await session.exec(select(Entry.number).order_by(col(Entry.number)))).all()
+        assert len(kept) == left
+    assert kept == [1, 2, 5]
