@@ -24,15 +24,9 @@ async def half_said(url: str, client_id: str, topic: str, payload: bytes) -> boo
             reader, writer = await asyncio.open_connection(parts.hostname or "127.0.0.1", parts.port or 1883)
             writer.write(packets.connect(client_id, user, password, keepalive=30))
             let_in = await reader.readexactly(4)
-            writer.write(half(topic, payload))
-            await writer.drain()
-            writer.transport.abort() if let_in[3] == 0 else writer.close()
+            writer.write(packets.half(topic, payload))
+            writer.close()
+            await writer.wait_closed()
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
         return False
     return let_in[3] == 0
-
-
-def half(topic: str, payload: bytes) -> bytes:
-    """The first half of a PUBLISH at QoS 1."""
-    whole = packets.publish(topic, payload, number=1)
-    return whole[: max(2, len(whole) // 2)]

@@ -59,6 +59,12 @@ def publish(topic: str, payload: bytes, *, number: int = 0, retain: bool = False
     return _packet(head, _text(topic) + (struct.pack(">H", number) if number else b"") + payload)
 
 
+def half(topic: str, payload: bytes) -> bytes:
+    """The first half of a PUBLISH at QoS 1: what is on the wire when a connection breaks in the middle of it."""
+    whole = publish(topic, payload, number=1)
+    return whole[: max(2, len(whole) // 2)]
+
+
 def puback(number: int) -> bytes:
     """PUBACK."""
     return b"\x40\x02" + struct.pack(">H", number)

@@ -1,7 +1,8 @@
 """One connection that carries the devices of many homes, as lean as their firmware: a few µs a message.
 
-Publishes go out at QoS 1 and are forgotten: what a native device says is repeated until the hub itself acknowledges,
-and what a foreign one says is best effort by its protocol. A connection that breaks comes back by itself.
+Publishes go out at QoS 1 and are forgotten unless somebody asks: what a native device says is repeated until the hub
+itself acknowledges, and what a foreign one says is best effort by its protocol. A connection that breaks comes back by
+itself.
 """
 
 from __future__ import annotations
@@ -73,6 +74,20 @@ class Trunk:
         self.counters["sent"] += 1
         return True
 
+    def deliver(self, topic: str, payload: bytes, *, retain: bool = False) -> asyncio.Future[bool] | None:
+        """Send at once; later whether the broker took it. None where nothing can be sent."""
+        if self._wire is None or not self._wire.has_room:
+            self.counters["not_sent"] += 1
+            return None
+        self.counters["sent"] += 1
+        return self._wire.deliver(topic, payload, retain=retain)
+
+    def break_off(self, topic: str, payload: bytes) -> None:
+        """Say half of this and lose the connection."""
+        if self._wire is not None:
+            self._wire.send(packets.half(topic, payload))
+            self._wire.close()
+
     @property
     def up(self) -> bool:
         """Whether something can be said now."""
@@ -118,6 +133,7 @@ class _Wire(asyncio.Protocol):
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._answered_ping = True
+        self._waiting: dict[int, asyncio.Future[bool]] = {}
 
     @property
     def has_room(self) -> bool:
@@ -136,6 +152,10 @@ class _Wire(asyncio.Protocol):
         if not self._lost.done():
             self._lost.set_exception(exc or ConnectionResetError("closed by the broker"))
             self._lost.exception()  # told to whoever waits; nobody has to
+        for one in self._waiting.values():
+            if not one.done():
+                one.set_result(False)
+        self._waiting.clear()
 
     def close(self) -> None:
         """End it, whatever became of it."""
@@ -159,6 +179,12 @@ class _Wire(asyncio.Protocol):
         """At QoS 1; numbers go round, since nobody here waits for their acknowledgement."""
         self._number = self._number % 0xFFFF + 1
         self.send(packets.publish(topic, payload, number=self._number, retain=retain))
+
+    def deliver(self, topic: str, payload: bytes, *, retain: bool) -> asyncio.Future[bool]:
+        """Publish; the answer comes with the broker's acknowledgement, or is no when the connection ends."""
+        self.publish(topic, payload, retain=retain)
+        taken = self._waiting[self._number] = asyncio.get_running_loop().create_future()
+        return taken
 
     async def answered(self, kind: int) -> packets.Packet:
         """Wait for this answer. Raises OSError when the broker refuses or is gone."""
@@ -192,6 +218,9 @@ class _Wire(asyncio.Protocol):
             self._on_message(message.topic, message.payload)
         elif packet.kind == packets.PUBACK:
             self._counters["taken"] += 1
+            taken = self._waiting.pop(int.from_bytes(packet.body[:2]), None)
+            if taken is not None and not taken.done():
+                taken.set_result(True)
         elif packet.kind == packets.PINGRESP:
             self._answered_ping = True
         else:

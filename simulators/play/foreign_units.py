@@ -338,11 +338,17 @@ class ForeignUnit:
     def __init__(self, home: Home, broker: str, boot: str, speed: float = 1.0) -> None:
         self.home = ForeignHome(one for one in home.devices.values() if is_foreign(one))
         self.ways = {name: Troubled(name, speed) for name in self.home.stands}
+        self._breaking: set[str] = set()
         self._wire = Wire(broker, f"bridges-{home.id}-{boot}", self.home)
 
     def say(self, beat: Beat) -> None:
-        """Publish what a beat sounds like."""
-        self.ways[beat.device].put(self.home.say(beat), lambda said: self._wire.say([said]))
+        """Publish what a beat sounds like; on a connection that breaks over it, it is lost."""
+        said = self.home.say(beat)
+        if beat.device in self._breaking and (first := next(said, None)) is not None:
+            self._breaking.discard(beat.device)
+            self._wire.line.break_off(first.topic, first.payload)
+            return
+        self.ways[beat.device].put(said, lambda one: self._wire.say([one]))
 
     def silence(self, device: str, *, over: bool) -> None:
         """Take a device's power, or give it back."""
@@ -353,7 +359,7 @@ class ForeignUnit:
         if self.ways[trouble.device].fail(trouble, over=over):
             return
         if trouble.do == "link_lost":
-            self._wire.line.drop()
+            self._breaking.add(trouble.device)
         elif trouble.do == "reboot":
             self.silence(trouble.device, over=False)
             asyncio.get_running_loop().call_later(BOOT, self._back, trouble.device)

@@ -33,6 +33,7 @@ class MqttHome:
         self.natives: dict[str, Native] = {}
         self.locks: dict[str, Lock] = {}
         self.ways: dict[str, Troubled] = {}
+        self._breaking: set[str] = set()
         for device in home.devices.values():
             if device.kind.wire == "mqtt" and device.family == "native":
                 self._install(device, world, boot)
@@ -56,7 +57,7 @@ class MqttHome:
         if trouble.do == "clock_wrong":
             native.clock = 0 if over else round(amount(trouble.data, "hours") * HOUR)
         elif trouble.do == "link_lost":
-            self.line.drop()
+            self._breaking.add(trouble.device)
         elif trouble.do == "reboot":
             self.silence(trouble.device, over=False)
             asyncio.get_running_loop().call_later(BOOT, lambda: self.silence(trouble.device, over=True))
@@ -77,6 +78,10 @@ class MqttHome:
         way = self.ways[device.id] = Troubled(device.id, world.speed)
 
         async def publish(topic: str, payload: bytes) -> bool:
+            if device.id in self._breaking:
+                self._breaking.discard(device.id)
+                self.line.break_off(topic, payload)
+                return False
             return await way.carry(Said(topic, payload), self._carry)
 
         native = Native(device.home, device.id, publish, boot)

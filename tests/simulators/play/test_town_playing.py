@@ -14,6 +14,7 @@ import pytest
 
 from drivers.links.mqtt_client import Message, MqttClient
 from hub.broker.backend import Broker
+from simulators.mqtt.line import Line
 from simulators.mqtt.trunk import Trunk
 from simulators.recorded.journal import Recorded
 from simulators.recorded.playing import Player
@@ -92,6 +93,25 @@ async def test_a_recorded_journal_is_said_again(hub: Any, broker: Broker, tmp_pa
     assert len(hub.events) == 30
     ages = sorted(one["at"] for one in hub.events.values())
     assert ages[1] - ages[0] > 500_000
+
+
+async def test_a_line_knows_what_the_broker_took(broker: Broker) -> None:
+    """Before there is a connection nothing is; one that breaks in the middle of a message is made anew."""
+    ups: asyncio.Queue[int] = asyncio.Queue()
+    line = Line(
+        broker.url("devices"), "line", ["homes/h1/devices/+/ack"], lambda *_: None, lambda: ups.put_nowait(1)
+    )
+    assert not await line.publish("homes/h1/devices/d/event", b"{}")
+    async with asyncio.timeout(30), running(line.run()):
+        await ups.get()
+        assert await line.publish("homes/h1/devices/d/event", b"{}")
+        pending = asyncio.create_task(line.publish("homes/h1/devices/d/event", b"{}"))
+        await asyncio.sleep(0)
+        line.break_off("homes/h1/devices/d/event", b"{}" * 100)
+        await pending
+        await ups.get()
+        assert await line.publish("homes/h1/devices/d/event", b"{}")
+    assert line.connects == 2
 
 
 async def test_a_trunk_comes_back(broker: Broker) -> None:
