@@ -10,12 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drivers.events import Event, Millis
 from rules.book import Book
-from rules.language.types import Setting, read_parameter
+from rules.language.types import Setting, ValueType, read_parameter
 from rules.problems import Wrong
 
 DEFAULT_TZ = "Europe/Oslo"
 DEFAULT_LATE: Millis = 120_000
 """How late an event may come in and still be judged in its place, where nothing else is said (2 min)."""
+
+OF_TIMES: Mapping[str, ValueType] = {"at_home": "yes or no", "away": "yes or no"}
+"""Parameters that `only: when at home` asks for without naming them."""
 
 RECENT = 16
 """Decisions remembered for each rule and key, for `why-not`."""
@@ -121,7 +124,7 @@ def zone(name: str) -> ZoneInfo:
 def _parameters(spec: HomeSpec, book: Book) -> tuple[dict[str, Any], dict[str, str]]:
     """The resident's parameters in the types the book needs, and a sentence for each that cannot be read."""
     found, wrong = dict(book.defaults), {}
-    for name, wanted in (*book.types.items(), ("at_home", "yes or no"), ("away", "yes or no")):
+    for name, wanted in (*book.types.items(), *OF_TIMES.items()):
         if name in spec.resident and spec.resident[name] is not None:
             try:
                 found[name] = read_parameter(name, spec.resident[name], wanted)

@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 from drivers.events import Event, Millis
 from rules.book import Book
 from rules.decision import Decision
-from rules.homes import HomeSpec
+from rules.homes import OF_TIMES, HomeSpec
+from rules.language.types import read_parameter
+from rules.problems import Wrong, nearest
 from rules.replay import are_distinct, judge
 
 Place: TypeAlias = tuple[str, str, str]
@@ -82,6 +84,20 @@ def what_if(
     return compare(old, new)
 
 
+def check_parameters(parameters: Mapping[str, Any], *books: Book) -> None:
+    """Refuse what cannot be asked: a name no rule reads, or a value that is none. Raises Wrong in a sentence.
+
+    Without it such a value would switch rules off, and a nurse would read their alerts as gone.
+    """
+    read = {name: kind for book in books for name, kind in (*book.types.items(), *OF_TIMES.items())}
+    for name, value in parameters.items():
+        if name not in read:
+            raise Wrong(f"no rule reads {name[:80]!r}{nearest(name, read)}")
+        for types in (*(book.types for book in books), OF_TIMES):
+            if name in types:
+                read_parameter(name, value, types[name])
+
+
 def affected(before: Book, after: Book, parameters: frozenset[str] = frozenset()) -> frozenset[str]:
     """Rules whose alerts may differ between two books, or with other values of these parameters."""
     changed = {
@@ -92,7 +108,7 @@ def affected(before: Book, after: Book, parameters: frozenset[str] = frozenset()
         or before.rules[name].meaning != after.rules[name].meaning
         or parameters & after.rules[name].parameters
         or _defaults(before, name) != _defaults(after, name)
-        or (parameters & {"at_home", "away"})
+        or (parameters & OF_TIMES.keys())
     }
     while True:
         held = {

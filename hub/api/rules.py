@@ -18,7 +18,9 @@ from hub.hindsight.books import book_in_force
 from hub.hindsight.questions import UnknownAlertError, ask_what_if, ask_why_not, explain_alert
 from hub.store.centre_tables import Alert, Home
 from rules import Book, BookError, Decision, load_book
+from rules.problems import Wrong
 from rules.spans import DAY
+from rules.what_if import check_parameters
 from rules.why_not import Unasked
 
 router = APIRouter(responses=RESPONSES, tags=["rules"])
@@ -146,6 +148,11 @@ async def what_if(api: Here, person: Person, origin: Origin, home: HomeId, asked
     """Alerts gone, new and moved over the last days of this home. The look is written into the trail."""
     before = book_in_force()
     after = before if asked.book is None else _book(asked.book)
+    try:
+        check_parameters(asked.parameters, before, after)
+    except Wrong as wrong:
+        sentence = words(f"Verdien kan ikke brukes: {wrong}", f"The value cannot be used: {wrong}")
+        raise ProblemError(422, "refused", sentence) from None
     now = api.now()
     async with api.store.reading() as session:
         await _reach(session, person, home)

@@ -185,14 +185,27 @@ def _what_if(args: argparse.Namespace) -> int:
 
     if not args.other and not args.parameters:
         raise Refused("say what would be different: --with BOOK or --set NAME=VALUE")
-    book, source, until = _read(args)
+    book = read_book(args.rules)
     other = read_book(args.other) if args.other else book
+    parameters = _parameters(args.parameters, book, other)
+    source, until = _stream(args)
     end = until if until is not None else source.end
     since = max(source.begin, end - args.days * DAY if args.days else 0)
-    parameters = dict(_parameter(each) for each in args.parameters)
     difference = ask(Question(source, book, other, parameters, since, end), args.workers)
     tell(difference, source.homes, args.language, json=args.json)
     return OK
+
+
+def _parameters(texts: Iterable[str], *books: Book) -> dict[str, Any]:
+    from rules.problems import Wrong
+    from rules.what_if import check_parameters
+
+    parameters = dict(_parameter(each) for each in texts)
+    try:
+        check_parameters(parameters, *books)
+    except Wrong as wrong:
+        raise Refused(str(wrong)) from None
+    return parameters
 
 
 def _parameter(text: str) -> tuple[str, Any]:
@@ -271,10 +284,16 @@ def _why_not(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> tuple[Book, Stream, Millis | None]:
     """Book, homes and events, and the end."""
-    from hub.cli.rule_files import read_book, unknown_kinds
+    from hub.cli.rule_files import read_book
+
+    return read_book(args.rules), *_stream(args)
+
+
+def _stream(args: argparse.Namespace) -> tuple[Stream, Millis | None]:
+    """Homes and events, and the end; what is strange about them is said on standard error."""
+    from hub.cli.rule_files import unknown_kinds
     from hub.cli.rule_streams import Files, stream
 
-    book = read_book(args.rules)
     until = _time(args.until) if args.until else None
     source = stream(args)
     if isinstance(source, Files):
@@ -285,7 +304,7 @@ def _read(args: argparse.Namespace) -> tuple[Book, Stream, Millis | None]:
             sys.stderr.write(
                 f"home {home!r:.80} is not in {args.homes}; its resident and devices are unknown\n"
             )
-    return book, source, until
+    return source, until
 
 
 def _time(text: str) -> Millis:

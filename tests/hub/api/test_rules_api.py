@@ -78,6 +78,21 @@ async def test_what_if(ask, night) -> None:
     assert "did you mean 'when'" in slip.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"pulse_high": "very"}, "resident.pulse_high: a number is needed here, not 'very'"),
+        ({"pulse_hihg": 140}, "no rule reads 'pulse_hihg'; did you mean 'pulse_high'?"),
+        ({"dose_time": 30}, "resident.dose_time: 30 is not a time span; write it like '10 min'"),
+    ],
+)
+async def test_a_value_nobody_can_read_is_refused(ask, night, parameters, sentence) -> None:
+    """Judged without it the rule would be off, and its alerts would be told as gone."""
+    answer = await ask("eva", "POST", "/homes/h1/what-if", json={"parameters": parameters, "days": 1})
+    assert answer.status_code == 422
+    assert sentence in answer.json()["detail"]
+
+
 async def test_olga_sees_nothing(ask, night) -> None:
     """A home outside one's zones does not exist, whatever is asked of it."""
     number, _ = night

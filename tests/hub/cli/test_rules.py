@@ -273,6 +273,22 @@ def test_what_if_tells_the_difference(desk: Desk) -> None:
     assert desk.run("what-if", *desk.files)[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("dose_time=soon", "resident.dose_time: 'soon' is not a time span; write it like '10 min', '90 s' or '1 h 30 min'"),
+        ("dose_tiem=30 min", "no rule reads 'dose_tiem'; did you mean 'dose_time'?"),
+        ("dose_time=30", "resident.dose_time: 30 is not a time span; write it like '10 min', '90 s' or '1 h 30 min'"),
+        ("away=perhaps", "resident.away: yes or no is needed here, not 'perhaps'"),
+    ],
+)  # fmt: skip
+def test_what_if_refuses_a_value_it_cannot_read(desk: Desk, given: str, sentence: str) -> None:
+    """Otherwise the rule would be off, and a nurse would read that its alerts are gone."""
+    code, out, err = desk.run("what-if", "--rules", "standard", "--set", given)
+    assert (code, out) == (2, "")
+    assert sentence in err
+
+
 def test_an_own_book_beside_the_shipped_one_changes_only_what_it_says(desk: Desk) -> None:
     """Nothing of the shipped rules is gone, and only own rules need a test of their own."""
     book = desk.write("own.yaml", "besides: standard\nwithout: [fever]\nrules: {r: {when: door.closed}}\n")
