@@ -2,7 +2,8 @@
 
 Its address is `modem#+4790000000`: the modem's port and the number that it sends from. `words` says what its texts
 mean: `{"SOS": "pendant.pressed", "FALL": "pendant.fall", "LOW BAT": "pendant.battery_low"}`; the longest that occurs
-counts. A text that nobody explained is a call, in its own words. The command `message` writes to it.
+counts. A text that nobody explained is a call, in its own words. The command `message` writes to it; with
+`confirms: true` it counts as done when the network reports that the telephone has it, else when the modem sent it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from types import MappingProxyType
 from typing import Final
 
 from drivers.catalogue import CATALOGUE
-from drivers.device_type import Command, DeviceType, Outgoing, Unit
-from drivers.events import Fact, Frame, Value
-from drivers.protocols.sms_pdu import read_deliver, write_submit
+from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
+from drivers.events import DecodeError, Fact, Frame, Value
+from drivers.protocols.sms_pdu import REPORT, read_deliver, read_report, write_submit
 
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -34,13 +35,32 @@ EMITS: Final = frozenset(
 )
 
 
-def decode(frame: Frame, unit: Unit) -> list[Fact]:
+CONFIRMED_WITHIN: Final = 300_000
+"""Milliseconds for the network's report; a telephone that is off gets the message later, and nobody waits so long."""
+
+
+def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
     """Read one message. Of a long one each part speaks for itself: waiting for the rest could swallow a call."""
+    if frame.channel == REPORT:
+        return [_outcome(frame.payload)]
     received = read_deliver(frame.payload)
     kind = _meaning(received.text, unit) or ("call.raised" if received.part == 1 else "pendant.heartbeat")
     text = received.text.strip()[:500]
     data: dict[str, Value] = {"text": text} if kind == "call.raised" and text else {}
     return [Fact(kind, data, at=received.sent)]
+
+
+def _outcome(payload: bytes) -> Result:
+    """What became of a message of ours."""
+    try:
+        said = json.loads(payload)
+        command, pdu = str(said["id"]), bytes.fromhex(said["pdu"])
+    except (ValueError, KeyError, TypeError, RecursionError) as wrong:
+        raise DecodeError(f"expected a report with id and pdu: {wrong!s:.100}") from None
+    report = read_report(pdu)
+    if report.outcome == "delivered":
+        return Result(command, "done")
+    return Result(command, "failed", f"the network could not deliver it (state {report.state:02X})")
 
 
 def _meaning(text: str, unit: Unit) -> str:
@@ -57,7 +77,9 @@ def encode(command: Command, unit: Unit) -> Outgoing:
         raise ValueError(f"a mobile alarm takes the command message, not {command.name!r:.40}")
     number, text = unit.address.rpartition("#")[2], str(command.args.get("text", ""))
     write_submit(number if "#" in unit.address else "+470000000", text)
-    return Outgoing("sms", json.dumps({"text": text}).encode(), wait=0)
+    if not unit.settings.get("confirms"):
+        return Outgoing("sms", json.dumps({"text": text}).encode(), wait=0)
+    return Outgoing("sms", json.dumps({"text": text, "id": command.id}).encode(), wait=CONFIRMED_WITHIN)
 
 
 DEVICE = DeviceType(

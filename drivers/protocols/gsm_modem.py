@@ -1,7 +1,9 @@
 """A GSM modem as a line of short messages: AT commands (3GPP 27.005, 27.007) with whatever else it says between.
 
 A message is read from the card, handed up, and deleted only when it is written down: a modem is a mailbox that
-waits. At the start everything that came while nobody listened is fetched. A PIN is tried once, never twice.
+waits. At the start everything that came while nobody listened is fetched, and once a minute the mailbox is looked
+into again: a modem that restarted by itself has forgotten that it should tell. A PIN that was refused is not tried
+again. With `confirms` the network reports what became of our messages; a message of several parts has one outcome.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from drivers.events import DecodeError
+from drivers.protocols.gsm_reports import Reports, SentText
 from drivers.protocols.line import Answer, Failed, Heard, Out, Sent, Write, count
-from drivers.protocols.sms_pdu import read_deliver, write_submit
+from drivers.protocols.sms_pdu import REPORT, read_deliver, read_report, write_submit
 
 COMMAND_WITHIN: Final = 5.0
 SEND_WITHIN: Final = 60.0
@@ -27,8 +31,25 @@ MAX_LINE: Final = 1_024
 MAX_QUEUE: Final = 64
 PROMPT: Final = b"> "
 FINAL: Final = re.compile(r"OK|ERROR|\+CM[ES] ERROR: ?\S.*")
-UNASKED: Final = re.compile(r"RING|NO CARRIER|(\+CDS|\+CRING|\^).*|\+CREG: ?\d")
+UNASKED: Final = re.compile(r"RING|NO CARRIER|(\+CDSI|\+CRING|\^).*|\+CREG: ?\d")
 """What a modem says of itself. Of +CREG that is the state alone; the answer to a question has two numbers."""
+RESTARTED: Final = re.compile(
+    r"RDY|\^?SYSSTART|\+CFUN: ?1|PB DONE|(SMS|Call) (Ready|DONE)|START|\+CPIN: ?\S.*"
+)
+"""What a modem says when it starts anew; of +CPIN only where nobody asked."""
+SETTLED_AFTER: Final = 5.0
+"""Seconds in which the several lines of one restart come."""
+CARD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "10": "there is no card in the modem",
+        "12": "the modem's card wants its PUK",
+        "13": "the modem's card has failed",
+        "14": "the modem's card is busy",
+        "15": "the modem does not take this card",
+        "SIM PUK": "the modem's card wants its PUK",
+    }
+)
+"""What `AT+CPIN?` is answered → a sentence (27.007, 9.2)."""
 NETWORK: Final = {1, 5}
 """Registration states of +CREG: at home, roaming."""
 
@@ -43,18 +64,16 @@ class _Step:
     within: float = COMMAND_WITHIN
 
 
-@dataclass(slots=True)
-class _Outgoing:
-    ticket: int
-    parts: list[bytes]
-
-
 class GsmModem:
     """The conversation with one modem."""
 
-    def __init__(self, pin: str = "") -> None:
+    def __init__(self, pin: str = "", *, confirms: bool = False) -> None:
         self.counters: dict[str, int] = {}
         self._pin = pin
+        self._confirms = confirms
+        self._report_next = False
+        self._reports = Reports()
+        self._set_up_at = 0.0
         self._pin_tried = False
         self._held = bytearray()
         self._steps: deque[_Step] = deque()
@@ -69,7 +88,7 @@ class GsmModem:
         self._reference = 0
         self._reading: dict[int, int] = {}
         self._again: dict[int, float] = {}
-        self._outgoing: deque[_Outgoing] = deque()
+        self._outgoing: deque[SentText] = deque()
 
     # -- what every machine does
 
@@ -81,9 +100,9 @@ class GsmModem:
         self._silent = 0
         self._reading.clear()
         self._again.clear()
-        self._pin_tried, self._blocked = False, ""
+        self._report_next = False
         self._look_at = now + LOOK_EVERY
-        self._set_up()
+        self._set_up(now)
         return self._next(now)
 
     def stop(self, reason: str) -> list[Out]:
@@ -114,7 +133,7 @@ class GsmModem:
             self._read(index)
         if self._look_at is not None and now >= self._look_at:
             self._look_at = now + LOOK_EVERY
-            self._ask("AT+CREG?", self._registered)
+            self._look_round(now)
         return done + self._next(now)
 
     def answer(self, ticket: int, answer: Answer, now: float) -> list[Out]:
@@ -134,12 +153,14 @@ class GsmModem:
         self._reference += 1
         try:
             said = json.loads(payload)
-            parts = write_submit(str(said.get("to") or unit), str(said["text"]), self._reference)
+            number = str(said.get("to") or unit)
+            parts = write_submit(number, str(said["text"]), self._reference, report=self._confirms)
+            outgoing = SentText(ticket, parts, number, str(said.get("id", ""))[:64])
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as wrong:
             return [Failed(ticket, f"this is no message to send: {wrong!s:.200}")]
         if len(self._outgoing) >= MAX_QUEUE:
             return [Failed(ticket, f"{MAX_QUEUE} messages already wait for this modem")]
-        self._outgoing.append(_Outgoing(ticket, parts))
+        self._outgoing.append(outgoing)
         return self._next(now)
 
     def cancel(self, ticket: int) -> None:
@@ -177,9 +198,13 @@ class GsmModem:
         if found := re.fullmatch(r'\+CMTI: ?"[A-Z]{2}", ?(\d{1,4})', line):
             self._read(int(found.group(1)))
             return self._next(now)
+        if self._report_next or line.startswith("+CDS:"):
+            return self._reported(line)
         if UNASKED.fullmatch(line):
             count(self.counters, "unsolicited")
             return []
+        if RESTARTED.fullmatch(line) and not (self._now and self._now.text == "AT+CPIN?"):
+            return self._restarted(now)
         if self._now is None or line == self._now.text:  # the modem's echo, before ATE0 takes hold
             return []
         if FINAL.fullmatch(line):
@@ -206,8 +231,51 @@ class GsmModem:
         done = escape + step.done(False, ["no answer"], now)
         if self._silent >= DEAD_AFTER and not self._steps:
             self._look_at = now + START_AGAIN
-            self._set_up()
+            self._set_up(now)
         return done
+
+    def _restarted(self, now: float) -> list[Out]:
+        """The modem began anew: what it was told is forgotten, what it was doing is lost."""
+        if now - self._set_up_at < SETTLED_AFTER:
+            self._look_at = min(self._look_at or now + SETTLED_AFTER, now + SETTLED_AFTER)
+            return []
+        count(self.counters, "resets")
+        step, self._now = self._now, None
+        self._steps.clear()
+        self._held.clear()
+        self._reading.clear()
+        done = step.done(False, ["it started anew"], now) if step is not None else []
+        self._steps.clear()
+        self._set_up(now)
+        return done + self._next(now)
+
+    def _look_round(self, now: float) -> None:
+        """Is the card there, is there a network, and has something come that the modem did not tell?"""
+        if self._blocked:
+            self._set_up(now)
+        else:
+            self._ready()
+
+    # -- what became of our messages
+
+    def _reported(self, line: str) -> list[Out]:
+        """`+CDS: length`, and a PDU on the next line (or, in a few modems, behind a comma)."""
+        if not self._report_next:
+            self._report_next = True
+            return []
+        self._report_next = False
+        try:
+            raw = bytes.fromhex(line)
+            report = read_report(raw)
+        except (ValueError, DecodeError):
+            count(self.counters, "check_errors")
+            return []
+        count(self.counters, "reports")
+        settled = self._reports.settled(report)
+        if settled is None:
+            return []
+        said = json.dumps({"id": settled.id, "pdu": raw.hex()}).encode()
+        return [Heard(said, unit=settled.number, channel=REPORT)]
 
     # -- commands
 
@@ -227,7 +295,7 @@ class GsmModem:
         self._until = now + self._now.within
         return [Write(self._now.text.encode("ascii") + b"\r")]
 
-    def _message(self, outgoing: _Outgoing) -> _Step:
+    def _message(self, outgoing: SentText) -> _Step:
         part = outgoing.parts[0]
         body = b"00" + part.hex().upper().encode()
         return _Step(f"AT+CMGS={len(part)}", self._part_sent, body, SEND_WITHIN)
@@ -240,13 +308,17 @@ class GsmModem:
             self._outgoing.popleft()
             return [Failed(outgoing.ticket, f"the modem answered {answer[-1] if answer else 'nothing'}")]
         outgoing.parts.pop(0)
+        found = re.search(r"\+CMGS: ?(\d{1,3})", " ".join(answer))
+        if self._confirms and found:
+            self._reports.expect(outgoing, int(found.group(1)))
         count(self.counters, "sent")
         if outgoing.parts:
             return []
         self._outgoing.popleft()
         return [Sent(outgoing.ticket)]
 
-    def _set_up(self) -> None:
+    def _set_up(self, now: float) -> None:
+        self._set_up_at = now
         self._ask("ATE0", self._ignored)
         self._ask("AT+CMEE=1", self._ignored)
         self._ask("AT+CPIN?", self._card)
@@ -259,13 +331,13 @@ class GsmModem:
         elif "SIM PIN" in said and self._pin and not self._pin_tried:
             self._pin_tried = True
             self._ask(f"AT+CPIN={self._pin}", self._unlocked)
-        else:
-            self._blocked = f"the modem's card is not ready: {said[:80] or 'no answer'}"
+        elif not (self._pin_tried and self._blocked):
+            self._blocked = _why_no_card(said)
         return []
 
     def _unlocked(self, fine: bool, answer: list[str], _now: float) -> list[Out]:
         if fine:
-            self._blocked = ""
+            self._blocked, self._pin_tried = "", False
             self._ready()
         else:
             self._blocked = f"the card's PIN was refused: {' '.join(answer)[:80]}; it is not tried again"
@@ -274,7 +346,7 @@ class GsmModem:
     def _ready(self) -> None:
         self._ask("AT+CREG?", self._registered)
         self._ask("AT+CMGF=0", self._ignored)
-        self._ask("AT+CNMI=2,1,0,2,0", self._ignored)
+        self._ask(f"AT+CNMI=2,1,0,{1 if self._confirms else 2},0", self._ignored)
         self._ask("AT+CMGL=4", self._listed)
 
     def _registered(self, fine: bool, answer: list[str], _now: float) -> list[Out]:
@@ -321,9 +393,19 @@ class GsmModem:
         return []
 
 
+def _why_no_card(said: str) -> str:
+    found = re.search(r"\+CME ERROR: ?(\d+)|(SIM PUK)", said)
+    known = CARD.get(found.group(1) or found.group(2)) if found else None
+    return known or f"the modem's card is not ready: {said[:80] or 'no answer'}"
+
+
 def gsm_machine(settings: Mapping[str, Any]) -> GsmModem:
-    """The machine for a modem. pin: of its card, where it asks for one: the secret that `pin_secret` names."""
+    """The machine for a modem.
+
+    pin: of its card, where it asks for one: the secret that `pin_secret` names. confirms: the network reports what
+    became of our messages.
+    """
     pin = str(settings.get("pin", ""))
     if not re.fullmatch(r"(\d{4,8})?", pin):
         raise ValueError("a card's PIN is 4 to 8 digits")
-    return GsmModem(pin)
+    return GsmModem(pin, confirms=bool(settings.get("confirms")))

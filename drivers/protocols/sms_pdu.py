@@ -1,7 +1,7 @@
 """Short messages as a modem hands them over in PDU mode (3GPP 23.040, 23.038): received and to be sent.
 
-SMS-DELIVER is read, SMS-SUBMIT is written. Texts are GSM 7 bit where its alphabet holds them, else UCS-2; long
-ones are cut into parts with a common reference.
+SMS-DELIVER and SMS-STATUS-REPORT are read, SMS-SUBMIT is written. Texts are GSM 7 bit where its alphabet holds
+them, else UCS-2; long ones are cut into parts with a common reference.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from drivers.events import DecodeError, Millis
 
@@ -23,6 +23,8 @@ ESCAPED: Final = {0x0A: "\f", 0x14: "^", 0x28: "{", 0x29: "}", 0x2F: "\\", 0x3C:
 _CODE: Final = {character: code for code, character in enumerate(ALPHABET)}
 _ESCAPES: Final = {character: code for code, character in ESCAPED.items()}
 ESCAPE: Final = 0x1B
+REPORT: Final = "report"
+"""Channel of what became of a message of ours: JSON with the command's `id` and the report's `pdu`."""
 MAX_PDU: Final = 176
 MAX_PARTS: Final = 6
 """Parts of one message; more is no alarm text."""
@@ -38,6 +40,37 @@ class Received:
     reference: int = 0
     part: int = 1
     parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one part that we sent. reference: the modem's number of it. state: 23.040, section 9.2.3.15."""
+
+    reference: int
+    number: str
+    state: int
+
+    @property
+    def outcome(self) -> Literal["delivered", "trying", "failed"]:
+        """Whether the telephone has it, the network still tries, or it has given up."""
+        if self.state < 0x20:
+            return "delivered"
+        return "trying" if self.state < 0x40 else "failed"
+
+
+def read_report(pdu: bytes) -> Report:
+    """Read an SMS-STATUS-REPORT with its service-centre address before it. Raises DecodeError."""
+    if len(pdu) > MAX_PDU:
+        raise DecodeError(f"a short message has at most {MAX_PDU} bytes, this one has {len(pdu)}")
+    reader = _Reader(pdu)
+    reader.take(reader.byte("service centre length"), "service centre")
+    first = reader.byte("first octet")
+    if first & 0x03 != 0x02:
+        raise DecodeError(f"expected a status report (type 2), got type {first & 3}")
+    reference = reader.byte("reference")
+    number = _address(reader)
+    reader.take(14, "time stamps")
+    return Report(reference, number, reader.byte("state"))
 
 
 def read_deliver(pdu: bytes) -> Received:
@@ -61,8 +94,11 @@ def read_deliver(pdu: bytes) -> Received:
     return Received(sender, text, sent, reference, part, parts)
 
 
-def write_submit(to: str, text: str, reference: int = 0) -> list[bytes]:
-    """Write the SMS-SUBMITs of a text, without service-centre address. Raises ValueError with a sentence."""
+def write_submit(to: str, text: str, reference: int = 0, *, report: bool = False) -> list[bytes]:
+    """Write the SMS-SUBMITs of a text, without service-centre address. Raises ValueError with a sentence.
+
+    report: have the network tell what became of each part.
+    """
     if not re.fullmatch(r"\+?[0-9]{3,20}", to):
         raise ValueError(f"a phone number is digits with an optional +, not {to!r:.40}")
     if not text:
@@ -71,8 +107,10 @@ def write_submit(to: str, text: str, reference: int = 0) -> list[bytes]:
     pieces = _septet_pieces(text) if plain else _ucs2_pieces(text)
     if len(pieces) > MAX_PARTS:
         raise ValueError(f"a message has at most {MAX_PARTS} parts, this one needs {len(pieces)}")
+    flags = 0x20 if report else 0x00
     return [
-        _submit(to, piece, n, len(pieces), reference & 0xFF, plain=plain) for n, piece in enumerate(pieces, 1)
+        _submit(to, piece, n, len(pieces), reference & 0xFF, flags, plain=plain)
+        for n, piece in enumerate(pieces, 1)
     ]
 
 
@@ -193,7 +231,9 @@ def _cut(coded: list[bytes], limit: int) -> list[bytes]:
     return pieces
 
 
-def _submit(to: str, piece: bytes, part: int, parts: int, reference: int, *, plain: bool) -> bytes:
+def _submit(
+    to: str, piece: bytes, part: int, parts: int, reference: int, flags: int, *, plain: bool
+) -> bytes:
     header = bytes([5, 0, 3, reference, parts, part]) if parts > 1 else b""
     digits = to.lstrip("+")
     padded = digits + "F" * (len(digits) % 2)
@@ -204,7 +244,7 @@ def _submit(to: str, piece: bytes, part: int, parts: int, reference: int, *, pla
         length, body = skip + len(piece), _packed(header, piece, skip)
     else:
         length, body = len(header) + len(piece), header + piece
-    first = 0x41 if header else 0x01
+    first = (0x41 if header else 0x01) | flags
     scheme = 0x00 if plain else 0x08
     return bytes([first, 0, len(digits), kind]) + number + bytes([0, scheme, length]) + body
 

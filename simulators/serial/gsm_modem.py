@@ -50,6 +50,31 @@ def stamp_of(at: datetime) -> str:
     return "".join(swapped)
 
 
+def status_report(reference: int, number: str, state: int) -> bytes:
+    """An SMS-STATUS-REPORT: what became of a message that was sent."""
+    digits = number.lstrip("+")
+    padded = digits + "F" * (len(digits) % 2)
+    half = bytes.fromhex("".join(padded[at + 1] + padded[at] for at in range(0, len(padded), 2)))
+    times = bytes.fromhex("62101120000040") * 2
+    return b"\x00\x06" + bytes([reference, len(digits), 0x91]) + half + times + bytes([state])
+
+
+def deliver_parts(sender: str, text: str, size: int = 60) -> list[bytes]:
+    """A long text in UCS-2, as the network hands it over: one SMS-DELIVER a part, with a common reference."""
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    digits = sender.lstrip("+")
+    padded = digits + "F" * (len(digits) % 2)
+    number = bytes.fromhex("".join(padded[at + 1] + padded[at] for at in range(0, len(padded), 2)))
+    parts = []
+    for part, piece in enumerate(pieces, 1):
+        body = bytes([5, 0, 3, 0x2A, len(pieces), part]) + piece.encode("utf-16-be")
+        head = (
+            b"\x00\x44" + bytes([len(digits), 0x91]) + number + b"\x00\x08" + bytes.fromhex("62101120000040")
+        )
+        parts.append(head + bytes([len(body)]) + body)
+    return parts
+
+
 def deliver(sender: str, text: str, stamp: str = "62101120000040") -> bytes:
     """An SMS-DELIVER as the network hands it over. stamp: seven swapped bytes, 2026-01-11 02:00:00 +1 h."""
     digits = sender.lstrip("+")
@@ -63,12 +88,17 @@ def deliver(sender: str, text: str, stamp: str = "62101120000040") -> bytes:
 
 @dataclass(slots=True)
 class ModemFaults:
-    """mute: it says nothing. refuse: so many messages are refused. ring: RING before each answer. network: on it."""
+    """mute: it says nothing. refuse: so many messages are refused. ring: RING before each answer. network: on it.
+
+    card: it is in. report: state that the network reports of each message (0 delivered), None for no reports.
+    """
 
     mute: bool = False
     refuse: int = 0
     ring: bool = False
     network: bool = True
+    card: bool = True
+    report: int | None = 0
 
 
 @dataclass(slots=True)
@@ -86,6 +116,8 @@ class GsmModem:
     _echo: bool = True
     _unlocked: bool = False
     _pdu: bool = False
+    _tells: bool = False
+    _reports: bool = False
 
     async def start(self, path: Path) -> None:
         """Plug in under this name."""
@@ -105,10 +137,20 @@ class GsmModem:
 
     async def replug(self) -> None:
         """Plug it in again; its card has kept everything, it has forgotten the rest."""
-        self._echo, self._pdu, self._unlocked = True, False, not self.pin
-        self._held.clear()
+        self._forget()
         if self._port is not None:
             self._port.plug()
+
+    def restart(self) -> None:
+        """It starts anew by itself, and says so in its maker's words."""
+        self._forget()
+        for line in ("RDY", "+CFUN: 1", "+CPIN: READY" if self._unlocked else "+CPIN: SIM PIN", "Call Ready"):
+            self._say(line)
+
+    def _forget(self) -> None:
+        self._echo, self._pdu, self._unlocked = True, False, not self.pin
+        self._tells = self._reports = False
+        self._held.clear()
 
     def arrive(self, sender: str, text: str, at: datetime | None = None) -> int:
         """A message comes from the network and is kept on the card. at: the network's stamp."""
@@ -118,7 +160,8 @@ class GsmModem:
         """Any bytes come as a message."""
         index = max(self.card, default=0) + 1
         self.card[index] = pdu
-        self._say(f'+CMTI: "SM",{index}')
+        if self._tells:
+            self._say(f'+CMTI: "SM",{index}')
         return index
 
     def _hear(self, data: bytes) -> None:
@@ -152,6 +195,12 @@ class GsmModem:
         name, _, value = line.partition("=")
         if line == "ATE0":
             self._echo = False
+        elif name == "AT+CPIN?" and not self.faults.card:
+            self._say("+CME ERROR: 10")
+            return
+        elif name == "AT+CNMI":
+            asked = value.split(",")
+            self._tells, self._reports = asked[1] == "1", asked[3] == "1"
         elif name == "AT+CPIN?":
             self._say("+CPIN: READY" if self._unlocked else "+CPIN: SIM PIN")
         elif name == "AT+CPIN":
@@ -191,8 +240,12 @@ class GsmModem:
         skip = (header * 8 + 6) // 7
         said = body[header:length].decode("utf-16-be") if wide else unpack(body, length, skip)
         self.sent.append((("+" if pdu[3] == 0x91 else "") + number, said))
-        self._say(f"+CMGS: {len(self.sent)}")
+        reference = len(self.sent) % 256
+        self._say(f"+CMGS: {reference}")
         self._say("OK")
+        if pdu[0] & 0x20 and self._reports and self.faults.report is not None:
+            report = status_report(reference, self.sent[-1][0], self.faults.report)
+            self._say(f"+CDS: {len(report) - 1}\r\n{report.hex().upper()}")
 
     def _say(self, line: str) -> None:
         self._raw(f"\r\n{line}\r\n")

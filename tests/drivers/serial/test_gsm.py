@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.device_type import Command, Outgoing, Unit
+from drivers.device_type import Command, Outgoing, Result, Unit
 from drivers.devices.sms_pendant import DEVICE
 from drivers.events import DecodeError, Fact, Frame
 from drivers.links.link import LinkDown
 from drivers.protocols.gsm_modem import GsmModem as Machine
 from drivers.protocols.gsm_modem import gsm_machine
 from drivers.protocols.line import Failed, Write
-from drivers.protocols.sms_pdu import ALPHABET, read_deliver, write_submit
-from simulators.serial.gsm_modem import GsmModem, deliver
+from drivers.protocols.sms_pdu import ALPHABET, read_deliver, read_report, write_submit
+from simulators.serial.gsm_modem import GsmModem, deliver, deliver_parts
 
 HELLO = bytes.fromhex("07917283010010F5040BC87238880900F10000993092516195800AE8329BFD4697D9EC37")
 NUMBER = "+4790000001"
@@ -260,3 +260,145 @@ async def test_a_modem_without_network_is_said(open_link: Any, modem_on: Any, ma
         async with asyncio.timeout(10):
             while "no network" not in running.link.health().reason:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_message_counts_when_the_network_has_delivered_all_of_it(
+    open_link: Any, modem_on: Any, make_ear: Any
+) -> None:
+    """Three parts, three reports, one outcome, for the command that asked."""
+    ear = make_ear(DEVICE)
+    machine = gsm_machine({"confirms": True})
+    command = Command("c-7", "message", {"text": "Hjelpen er på vei til deg, Astrid. ☎ " * 4}, 0)
+    out = DEVICE.encode(command, Unit(f"port#{NUMBER}", settings={"confirms": True}))
+    async with modem_on() as modem, open_link(machine, ear, line="115200 8N1") as running:
+        await running.until("up")
+        await running.link.send(f"port#{NUMBER}", out)
+        await ear.until(lambda: any(frame.channel == "report" for frame in ear.frames))
+        assert len(modem.sent) == 3
+        assert machine.counters["reports"] == 3
+    [frame] = [frame for frame in ear.frames if frame.channel == "report"]
+    assert frame.address == f"port#{NUMBER}"
+    assert list(DEVICE.decode(frame, Unit("-"))) == [Result("c-7", "done")]
+
+
+@pytest.mark.parametrize(("state", "outcomes"), [(0x46, ["failed"]), (0x30, [])], ids=["given up", "trying"])
+async def test_a_message_the_network_gave_up_has_failed(
+    open_link: Any, modem_on: Any, make_ear: Any, state: int, outcomes: list[str]
+) -> None:
+    """A telephone that is off for days; as long as the network tries, nothing is said."""
+    ear = make_ear(DEVICE)
+    machine = gsm_machine({"confirms": True})
+    async with modem_on() as modem, open_link(machine, ear, line="115200 8N1") as running:
+        await running.until("up")
+        modem.faults.report = state
+        await running.link.send(f"port#{NUMBER}", Outgoing("sms", b'{"text": "x", "id": "c-8"}'))
+        await until(lambda: machine.counters.get("reports") == 1)
+        await until(lambda: running.link.health().counters.get("frames", 0) >= len(outcomes))
+        frames = [frame for frame in ear.frames if frame.channel == "report"]
+        results = [one for frame in frames for one in DEVICE.decode(frame, Unit("-"))]
+        assert [one.outcome for one in results if isinstance(one, Result)] == outcomes
+
+
+async def test_a_modem_that_restarts_by_itself_is_set_up_again(
+    open_link: Any, modem_on: Any, make_ear: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has forgotten that it should tell of messages; its own words give it away, PIN and all."""
+    monkeypatch.setattr("drivers.protocols.gsm_modem.SETTLED_AFTER", 0.0)
+    ear = make_ear(DEVICE)
+    machine = gsm_machine({"pin": "1234"})
+    async with modem_on(pin="1234") as modem, open_link(machine, ear, line="115200 8N1") as running:
+        await running.until("up")
+        await until(lambda: "AT+CMGL=4" in modem.commands)
+        modem.commands.clear()
+        modem.restart()
+        await until(lambda: "AT+CMGL=4" in modem.commands)
+        assert machine.counters["resets"] >= 1
+        modem.arrive(NUMBER, "SOS")
+        await ear.until(lambda: bool(ear.of("pendant.pressed")))
+
+
+def test_a_silent_restart_is_found_within_a_minute() -> None:
+    """Once a minute the mailbox is looked into and the modem told again, whatever it says."""
+    machine = Machine()
+    said: list[str] = []
+    outs = machine.start(0.0)
+    for tenth in range(1300):
+        asked = [out.data.decode().strip() for out in outs if isinstance(out, Write)]
+        said += asked
+        answer = b"+CPIN: READY\r\nOK\r\n" if asked == ["AT+CPIN?"] else b"+CREG: 0,1\r\nOK\r\n"
+        outs = [more for _ in asked for more in machine.feed(answer, tenth / 10)]
+        outs += machine.tick(tenth / 10 + 0.05)
+    assert said.count("AT+CMGL=4") == said.count("AT+CNMI=2,1,0,2,0") == 3
+
+
+async def test_a_modem_without_its_card_is_said_and_one_with_it_again_works(
+    open_link: Any, modem_on: Any, make_ear: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulled and put back: the words name the card, and within a look round messages come again."""
+    monkeypatch.setattr("drivers.protocols.gsm_modem.LOOK_EVERY", 0.1)
+    ear = make_ear(DEVICE)
+    async with modem_on() as modem:
+        modem.faults.card = False
+        async with open_link(Machine(), ear, line="115200 8N1") as running:
+            await until(lambda: "there is no card" in running.link.health().reason)
+            assert running.link.health().state == "down"
+            modem.faults.card = True
+            await running.until("up")
+            modem.arrive(NUMBER, "SOS")
+            await ear.until(lambda: bool(ear.of("pendant.pressed")))
+
+
+async def test_a_network_that_comes_back_ends_the_trouble(
+    open_link: Any, modem_on: Any, make_ear: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost, said, found again."""
+    monkeypatch.setattr("drivers.protocols.gsm_modem.LOOK_EVERY", 0.1)
+    async with modem_on() as modem, open_link(Machine(), make_ear(DEVICE), line="115200 8N1") as running:
+        await running.until("up")
+        modem.faults.network = False
+        await until(lambda: "no network" in running.link.health().reason)
+        modem.faults.network = True
+        await running.until("up")
+
+
+def test_a_refused_pin_is_not_tried_again_after_unplugging() -> None:
+    """Three plugs with a wrong PIN would lock the card."""
+    machine = gsm_machine({"pin": "1234"})
+    said: list[bytes] = []
+    answers = {b"AT+CPIN?\r": b"+CPIN: SIM PIN\r\nOK\r\n", b"AT+CPIN=1234\r": b"+CME ERROR: 16\r\n"}
+    for opening in range(4):
+        outs: list[Any] = list(machine.start(opening * 1000.0))
+        for second in range(200):
+            asked = [out.data for out in outs if isinstance(out, Write)]
+            said += asked
+            now = opening * 1000.0 + second
+            outs = [more for one in asked for more in machine.feed(answers.get(one, b"OK\r\n"), now + 0.5)]
+            outs += machine.tick(now + 0.9)
+        machine.stop("unplugged")
+    assert said.count(b"AT+CPIN=1234\r") == 1
+    assert "PIN was refused" in machine.trouble(4000.0)
+
+
+async def test_a_long_message_from_outside_is_read_part_by_part(
+    open_link: Any, modem_on: Any, make_ear: Any
+) -> None:
+    """UCS-2 in three parts: the word that matters stands in the second, and nobody waits for the third."""
+    ear = make_ear(DEVICE)
+    async with modem_on() as modem, open_link(Machine(), ear, line="115200 8N1") as running:
+        await running.until("up")
+        await until(lambda: "AT+CMGL=4" in modem.commands)
+        text = "Ålesund – " * 7 + "FALL på badet " + "… " * 30
+        for part in deliver_parts(NUMBER, text):
+            modem.keep(part)
+        await ear.until(lambda: bool(ear.of("pendant.fall")))
+        await until(lambda: not modem.card)
+    assert [fact.kind for fact in ear.facts].count("call.raised") == 1
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_as_a_report_raise_nothing_but_the_one_error(raw: bytes) -> None:
+    """A report is read or refused in a sentence."""
+    try:
+        assert read_report(raw).outcome in ("delivered", "trying", "failed")
+    except DecodeError as refused:
+        assert str(refused)  # noqa: PT017  both outcomes are right, and each is looked at
