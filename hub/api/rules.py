@@ -156,6 +156,8 @@ async def what_if(api: Here, person: Person, origin: Origin, home: HomeId, asked
     now = api.now()
     async with api.store.reading() as session:
         await _reach(session, person, home)
+        if not person.has(Right.ASK_WHAT_IF):
+            raise no_access()
         found = await ask_what_if(
             session,
             before,

@@ -37,6 +37,7 @@ class Right(StrEnum):
     EMERGENCY_ACCESS = "open a home outside the zones with a reason"
     EDIT_REGISTRY = "edit the registry"
     SEE_AUDIT = "see the audit trail"
+    ASK_WHAT_IF = "ask what other limits would have changed"
 
 
 _CARER = frozenset(
@@ -57,7 +58,7 @@ GRANTS: Mapping[str, frozenset[Right]] = MappingProxyType(
     {
         "carer": _CARER,
         "nurse": _CARER | {Right.EMERGENCY_ACCESS},
-        "coordinator": _CARER | {Right.EMERGENCY_ACCESS, Right.SEE_AUDIT},
+        "coordinator": _CARER | {Right.EMERGENCY_ACCESS, Right.SEE_AUDIT, Right.ASK_WHAT_IF},
         "technician": frozenset(
             {Right.SEE_TECHNICAL, Right.ANSWER_TECHNICAL, Right.SEE_DEVICES, Right.ASK_DEVICES}
         ),

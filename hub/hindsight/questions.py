@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,10 @@ from rules.why_not import why_not
 
 LOOK_BACK: Millis = 3 * DAY
 """How much of the journal `why_not` reads: more than the longest wait of an ordinary book."""
+
+
+READING = 0.8
+"""How much of the work of a what-if is reading the journal; the rest is judging it twice."""
 
 
 class UnknownAlertError(LookupError):
@@ -76,11 +80,20 @@ async def ask_what_if(
     since: Millis,
     until: Millis,
     parameters: Mapping[str, Any] | None = None,
+    share: Callable[[float], None] = lambda _done: None,
 ) -> Difference:
-    """What another book or other parameters would have changed in these homes."""
-    specs = await homes_of(session, homes)
-    events = in_order(await events_of(session, homes, since=since, until=until))
+    """What another book or other parameters would have changed in these homes.
+
+    share: told how much is done, from 0 to 1, after each day of the journal; reading is most of the work.
+    """
+    specs, events = await homes_of(session, homes), list[Event]()
+    for begin in range(since, until + 1, DAY):
+        end = min(begin + DAY - 1, until)
+        events += await events_of(session, homes, since=begin, until=end)
+        share(READING * (end + 1 - since) / (until + 1 - since))
     started = max(since, await begin_of(session))
-    return await asyncio.to_thread(
-        what_if, specs, events, before, after, parameters=parameters, until=until, started=started
+    found = await asyncio.to_thread(
+        what_if, specs, in_order(events), before, after, parameters=parameters, until=until, started=started
     )
+    share(1.0)
+    return found

@@ -93,6 +93,12 @@ async def test_a_value_nobody_can_read_is_refused(ask, night, parameters, senten
     assert sentence in answer.json()["detail"]
 
 
+async def test_what_if_is_for_those_who_set_limits(ask, night) -> None:
+    """A nurse may ask why not; what other limits would have changed is a coordinator's question."""
+    asked = {"parameters": {"pulse_high": 140}, "days": 1}
+    assert (await ask("nils", "POST", "/homes/h1/what-if", json=asked)).status_code == 403
+
+
 async def test_olga_sees_nothing(ask, night) -> None:
     """A home outside one's zones does not exist, whatever is asked of it."""
     number, _ = night

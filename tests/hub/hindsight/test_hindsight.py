@@ -100,3 +100,17 @@ async def test_what_if_over_the_journal(journal) -> None:
         found = await ask_what_if(session, BOOK, other, ["h1"], since=START, until=START + 60 * MINUTE)
     assert [(each.rule, iso(each.at)) for each in found.gone] == [("door", iso(START + 10 * MINUTE))]
     assert found.new == []
+
+
+async def test_a_long_look_back_says_how_far_it_is(journal) -> None:
+    """After each day of the journal, and at the end; nothing falls between two days."""
+    other = load_book("rules: {door: {while: door.leaf is open, for: 20 min}, fall: {when: pendant.fall}}")
+    since, told = START - 20 * 86_400_000 - 7 * MINUTE, list[float]()
+    async with journal.reading() as session:
+        whole = await ask_what_if(
+            session, BOOK, other, ["h1"], since=since, until=START + 60 * MINUTE, share=told.append
+        )
+    assert [each.rule for each in whole.gone] == ["door"]
+    assert told == sorted(told)
+    assert len(told) == 22
+    assert told[-1] == 1.0
