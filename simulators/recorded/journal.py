@@ -4,7 +4,8 @@
      "kind": "door.opened", "data": {…}}
 
 `heard` decides when a line is played, so that what was late is late again. A file may be gzipped, and is read line
-by line: it may be larger than memory.
+by line: it may be larger than memory. A gateway's own database is read too: its table `journal` holds these lines in
+`body` where `type` is `event`; nothing in it is changed, and the gateway may be at work meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +25,9 @@ from typing import IO, Any, cast
 Millis = int
 
 LONGEST_LINE = 65_536
+ZIPPED, DATABASE = b"\x1f\x8b", b"SQLite format 3\x00"
+"""How such files begin, whatever their names."""
+RECORDED = "SELECT body FROM journal WHERE type = 'event' ORDER BY seq"
 ID = re.compile(r"[a-z0-9_-]{1,64}")
 KIND = re.compile(r"[a-z0-9_]{1,32}\.[a-z0-9_]{1,32}")
 
@@ -51,14 +58,16 @@ class Recorded:
     def lines(self) -> Iterator[Line]:
         """Its events in the order of the file; a gateway's own facts are left out. Raises RecordedError."""
         try:
-            with self._open() as file:
-                for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
-                    if raw.strip():
-                        line = _read(raw, number)
-                        if not line.kind.startswith("gateway."):
-                            yield line
-        except (OSError, EOFError) as wrong:
-            raise RecordedError(f"{self.path} cannot be read: {wrong}") from None
+            for number, raw in enumerate(self._raw(), start=1):
+                if raw.strip():
+                    line = _read(raw, number)
+                    if not line.kind.startswith("gateway."):
+                        yield line
+        except (OSError, EOFError, zlib.error) as wrong:
+            why = getattr(wrong, "strerror", None) or wrong
+            raise RecordedError(f"{self.path} cannot be read: {why}") from None
+        except sqlite3.Error as wrong:
+            raise RecordedError(f"{self.path} is no gateway's database: {wrong}") from None
 
     def devices(self) -> dict[tuple[str, str], list[str]]:
         """Home and device → the classes of what it said, the first one first."""
@@ -80,9 +89,20 @@ class Recorded:
             return "no events"
         return f"{count} events of {len(homes)} homes, {_iso(first)} to {_iso(last)}"
 
-    def _open(self) -> IO[bytes]:
-        opened = gzip.open(self.path, "rb") if self.path.suffix == ".gz" else self.path.open("rb")  # noqa: SIM115
-        return cast("IO[bytes]", opened)
+    def _raw(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            begins = file.read(len(DATABASE))
+        return self._rows() if begins == DATABASE else self._file_lines(zipped=begins.startswith(ZIPPED))
+
+    def _file_lines(self, *, zipped: bool) -> Iterator[bytes]:
+        opened = cast("IO[bytes]", gzip.open(self.path) if zipped else self.path.open("rb"))  # noqa: SIM115
+        with opened as file:
+            yield from iter(lambda: file.readline(LONGEST_LINE + 1), b"")
+
+    def _rows(self) -> Iterator[bytes]:
+        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            rows: Iterable[tuple[str | bytes]] = database.execute(RECORDED)
+            yield from (body.encode() if isinstance(body, str) else bytes(body) for (body,) in rows)
 
 
 def _read(raw: bytes, number: int) -> Line:

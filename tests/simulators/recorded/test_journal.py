@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,44 @@ def test_the_command_says_what_a_journal_holds(tmp_path: Path, capsys: pytest.Ca
     assert "1 events of 1 homes" in capsys.readouterr().out
     assert main(["replay", str(tmp_path / "none.jsonl")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_gateways_own_database_is_a_journal(tmp_path: Path) -> None:
+    """Its events in the order in which it wrote them down; decisions and health are not said again."""
+    path = tmp_path / "gateway.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE journal (seq INTEGER PRIMARY KEY, type TEXT, body TEXT)")
+        rows = [("event", PRESS), ("decision", {"rule": "x"}), ("event", OWN), ("event", DOOR)]
+        database.executemany(
+            "INSERT INTO journal (type, body) VALUES (?, ?)",
+            [(type_, json.dumps(body)) for type_, body in rows],
+        )
+        database.commit()
+    assert [one.kind for one in Recorded(path).lines()] == ["pendant.pressed", "door.opened"]
+
+
+def test_what_a_file_is_shows_in_its_first_bytes(tmp_path: Path) -> None:
+    """A zipped journal may be called anything."""
+    path = tmp_path / "journal.txt"
+    path.write_bytes(gzip.compress((json.dumps(PRESS) + "\n").encode()))
+    assert len(list(Recorded(path).lines())) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (gzip.compress(b'{"at": 1}' * 1000)[:40], "cannot be read: Compressed file ended"),
+        (gzip.compress(b"x" * 1000)[:-12] + b"\xff" * 12, "cannot be read"),
+        (b"SQLite format 3\x00" + b"\x00" * 100, "is no gateway's database"),
+        (b"\xff\xfe\x00", "line 1: an event is a JSON object"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_one_sentence(
+    content: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cut off, damaged, or something else altogether: exit code 2."""
+    path = tmp_path / "what.bin"
+    path.write_bytes(content)
+    assert main(["replay", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert (told.count("\n"), says in told) == (1, True), told
