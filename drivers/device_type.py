@@ -72,11 +72,24 @@ def no_commands(command: Command, unit: Unit) -> Outgoing:
     raise ValueError(f"a {unit.address} takes no command {command.name!r}")
 
 
-Greeting: TypeAlias = Callable[[Millis, Mapping[str, Any]], Iterable[Outgoing]]
-"""Takes the time and a unit's settings."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What is known of a Bluetooth LE device when it is connected to.
+
+    now: ms UTC. secret: its key. settings, secrets, memory: as in Unit, the memory as it was last stored.
+    """
+
+    now: Millis = 0
+    secret: bytes | None = field(default=None, repr=False)
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    memory: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def no_greeting(now: Millis, settings: Mapping[str, Any]) -> Iterable[Outgoing]:  # noqa: ARG001 - the shape of a greeting
+Greeting: TypeAlias = Callable[[Visit], Iterable[Outgoing]]
+
+
+def no_greeting(visit: Visit) -> Iterable[Outgoing]:  # noqa: ARG001 - the shape of a greeting
     """Stand in for devices that need nothing written to them after connecting."""
     return ()
 
@@ -101,8 +114,9 @@ class BleUse:
     pair: bond before anything else; the passkey comes from commissioning.
     calls: given its manufacturer data by company id, whether it asks to be visited. With it, the device is
     connected to only then, when something is to be sent, and every few hours; without, whenever it is heard.
-    conversation: makes the machine of one connection from the unit's key (drivers.protocols.conversation).
-    settings, secret: of one unit, filled in by the gateway; empty in a declaration.
+    conversation: makes the machine of one connection (drivers.protocols.conversation); ValueError with a sentence
+    where it cannot.
+    settings, secret, secrets, memory: of one unit, filled in by the gateway; empty in a declaration.
     """
 
     adverts: frozenset[str] = frozenset()
@@ -111,9 +125,17 @@ class BleUse:
     greeting: Greeting = no_greeting
     pair: bool = False
     calls: Callable[[dict[int, bytes]], bool] | None = None
-    conversation: Callable[[bytes | None], Any] | None = None
+    conversation: Callable[[Visit], Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     secret: bytes | None = field(default=None, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    memory: Callable[[], Mapping[str, Any]] = field(default=dict, compare=False, repr=False)
+
+    def visit(self, now: Millis) -> Visit:
+        """What is known now, for a connection."""
+        return Visit(
+            now=now, secret=self.secret, settings=self.settings, secrets=self.secrets, memory=self.memory()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

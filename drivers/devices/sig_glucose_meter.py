@@ -6,12 +6,12 @@ meter itself doubts is a fault and no value, and a control solution is nobody's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from drivers.device_type import BleUse, DeviceType, Outgoing, Unit
-from drivers.events import DecodeError, Fact, Frame, Millis
+from drivers.device_type import BleUse, DeviceType, Outgoing, Unit, Visit
+from drivers.events import DecodeError, Fact, Frame
 from drivers.protocols import gatt, gatt_glucose, meters
 
 MOST_REMEMBERED: Final = 1000
@@ -45,8 +45,8 @@ def _control_point(frame: Frame, unit: Unit) -> list[Fact]:
     return [] if wrong is None else [Fact("vitals.fault", {"code": f"stored records not delivered: {wrong}"})]
 
 
-def _greeting(now: Millis, settings: Mapping[str, Any]) -> Iterable[Outgoing]:
-    yield from meters.set_clock(now, settings)
+def _greeting(visit: Visit) -> Iterable[Outgoing]:
+    yield from meters.set_clock(visit)
     yield Outgoing(gatt_glucose.CONTROL_POINT, gatt_glucose.REPORT_ALL)
 
 

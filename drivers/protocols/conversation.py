@@ -10,10 +10,11 @@ from drivers.device_type import Outgoing
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Bytes to the device."""
+    """Bytes to the device. may_fail: it is heard all the same if it does not take them, or has no such channel."""
 
     channel: str
     payload: bytes
+    may_fail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Conversation(Protocol):
     @property
     def busy(self) -> bool:
         """Whether it waits for the device."""
+        ...
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the next connection should come at once and ask what became of this one."""
         ...
 
     def begin(self) -> list[Act]:

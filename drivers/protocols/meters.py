@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from drivers.device_type import Outgoing, Unit
+from drivers.device_type import Outgoing, Unit, Visit
 from drivers.events import DecodeError, Fact, Frame, Millis, Value
 from drivers.protocols import gatt, reports
 
@@ -85,9 +85,9 @@ def somebody_else(user: int | None, unit: Unit) -> bool:
     return isinstance(ours, int) and user is not None and user != ours
 
 
-def set_clock(now: Millis, settings: Mapping[str, Any]) -> Iterable[Outgoing]:
+def set_clock(visit: Visit) -> Iterable[Outgoing]:
     """A greeting: the home's local time, as Current Time and as Date Time; meters have one, the other or none."""
-    local = datetime.fromtimestamp(now / 1000, _zone(settings.get("tz")))
+    local = datetime.fromtimestamp(visit.now / 1000, _zone(visit.settings.get("tz")))
     day = local.year.to_bytes(2, "little") + bytes(
         [local.month, local.day, local.hour, local.minute, local.second]
     )

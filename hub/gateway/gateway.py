@@ -34,7 +34,7 @@ from hub.gateway.own_facts import OwnFacts
 from hub.gateway.problems import Problem
 from hub.gateway.registry_copy import Copy, PartError
 from hub.gateway.reserve import Reserve
-from hub.gateway.roll import Assigned, Roll, call_the_roll
+from hub.gateway.roll import Assigned, Roll, call_the_roll, stored_memory
 from hub.gateway.steady_clock import SteadyClock
 from hub.gateway.storage import Storage
 from hub.gateway.store_watch import StoreWatch
@@ -98,7 +98,15 @@ class Gateway:
         self.clock = SteadyClock(self.base_clock, self.storage.last_heard)
         self.copy = registry_copy.nothing_yet(settings.id)
         self.roll = Roll(self.copy.part)
-        self.own = OwnFacts(settings.id, writer, self.clock, self._own_home, self._nudge, self._own_fact)
+        self.own = OwnFacts(
+            settings.id,
+            writer,
+            self.clock,
+            self._own_home,
+            self._nudge,
+            self._own_fact,
+            every=settings.heartbeat,
+        )
         self.hearing = Hearing(
             writer,
             lambda: self.roll,
@@ -311,6 +319,7 @@ class Gateway:
             serial=settings.serial_folder,
             folder=self.folder,
             now=self.clock.now,
+            memory=lambda device: stored_memory(self.roll, device),
         )
 
     # ------------------------------------------------------------ what the parts tell each other

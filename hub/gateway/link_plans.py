@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -21,7 +23,10 @@ from hub.gateway.switchboard import Plan
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where this gateway's devices are. devices: broker of MQTT devices; ble: which radio; serial: root folder."""
+    """Where this gateway's devices are. devices: broker of MQTT devices; ble: which radio; serial: root folder.
+
+    memory: what the decoder of a device remembers, as it is stored.
+    """
 
     gateway: str
     devices: str
@@ -29,6 +34,7 @@ class Ports:
     serial: Path
     folder: Path
     now: Callable[[], Millis]
+    memory: Callable[[str], Mapping[str, Any]] = field(default=lambda _device: {})
 
 
 def plans_for(roll: Roll, ports: Ports) -> dict[str, Plan]:
@@ -141,7 +147,13 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
         return BleLink("ble", radios, units, ports.now)
 
     units = {
-        one.part.address.lower(): replace(one.type.ble, settings=one.unit.settings, secret=one.unit.key)
+        one.part.address.lower(): replace(
+            one.type.ble,
+            settings=one.unit.settings,
+            secret=one.unit.key,
+            secrets=one.unit.secrets,
+            memory=partial(ports.memory, one.id),
+        )
         for one in devices
         if one.type.ble is not None
     }
@@ -152,7 +164,10 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
     }
     made_of = [
         ports.ble,
-        sorted((one.part.address.lower(), one.type.id, _text(one.unit.settings)) for one in devices),
+        sorted(
+            (one.part.address.lower(), one.type.id, _text(one.unit.settings), _digest(one.unit))
+            for one in devices
+        ),
         passkeys,
     ]
     heard = _ids(one for one in devices if one.type.ble is not None)

@@ -162,6 +162,13 @@ def _unit(device_id: str, entry: DevicePart, folder: Path, problems: list[Proble
     return Unit(address=entry.address, key=key, settings=settings, secrets=more)
 
 
+def stored_memory(roll: Roll, device: str) -> Mapping[str, Any]:
+    """What the decoder of a device remembers, as it is committed; nothing of a device that is not on the roll."""
+    known = roll.devices.get(device)
+    memory: dict[str, Any] = {} if known is None else orjson.loads(known.memory.committed)
+    return memory
+
+
 def _place(link: str, address: str) -> str:
     """Bluetooth addresses are written in either case; everything else is taken literally."""
     return address.lower() if link == "ble" else address

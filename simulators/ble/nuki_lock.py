@@ -54,8 +54,8 @@ class NukiLock(GattPeripheral):
 
     jam: the next movement gets stuck. lose_answer: the link breaks after the next movement, before the answer.
     deaf: it takes commands and answers nothing. motor: seconds a movement takes. log: its log, with the PIN.
-    asked: every command it understood, in order. cut_at: the link is lost at that boundary, counted from now on:
-    each write before and after it is obeyed, each piece of an answer before and after it goes out.
+    asked: every command it understood, in order. cut_at: the link is lost at that boundary, counted in
+    `boundaries`: before a write is obeyed, before each piece of an answer goes out, and after its last.
     """
 
     model = "Smart Lock"
@@ -87,6 +87,17 @@ class NukiLock(GattPeripheral):
         self._busy: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
 
+    @property
+    def is_known(self) -> bool:
+        """Whether its state has been asked for since it last changed, and nobody is connected any more."""
+        return not self._changed and not self.connected
+
+    async def call(self) -> None:
+        """Say in the beacon that something changed, as it does for an entry of its log."""
+        self._changed = True
+        if self.on_air and not self.connected:
+            await self._advertise(self.device)
+
     async def stop(self) -> None:
         """Leave for good, once what it is doing has ended: a lock that has just lost its link is still coming back."""
         if self._busy:
@@ -110,14 +121,14 @@ class NukiLock(GattPeripheral):
         """Open or close the door leaf."""
         self.door = DOOR_OPEN if is_open else DOOR_CLOSED
         self.log.door(is_open=is_open)
-        await self._say_changed()
+        await self.call()
 
     async def enter_code(self, name: str, code: int, *, bolt: int = UNLOCKED, right: bool = True) -> None:
         """Somebody enters a code on the keypad; a wrong one moves nothing."""
         action = UNLOCK if bolt == UNLOCKED else LOCK
         completion = SUCCESS if right else INVALID_CODE
         self.log.keypad(action, CODE, completion=completion, code=code if right else 0, name=name)
-        await (self._turn(bolt, COMMAND) if right else self._say_changed())
+        await (self._turn(bolt, COMMAND) if right else self.call())
 
     async def use_fob(self, name: str, number: int, *, bolt: int = UNLOCKED) -> None:
         """Somebody presses the fob of an authorisation."""
@@ -142,12 +153,7 @@ class NukiLock(GattPeripheral):
 
     async def _turn(self, bolt: int, trigger: int) -> None:
         self.bolt, self._trigger = bolt, trigger
-        await self._say_changed()
-
-    async def _say_changed(self) -> None:
-        self._changed = True
-        if self.on_air and not self.connected:
-            await self._advertise(self.device)
+        await self.call()
 
     async def _advertise(self, device: Device) -> None:
         await device.start_advertising(
@@ -192,7 +198,7 @@ class NukiLock(GattPeripheral):
         for start in range(0, len(data), PIECE):
             await self._boundary()
             await self.device.indicate_subscribers(self._characteristics[uuid], data[start : start + PIECE])
-            await self._boundary()
+        await self._boundary()
 
     async def _boundary(self) -> None:
         """A place where the link may be lost."""

@@ -33,6 +33,11 @@ class Talking:
         """Whether something is under way."""
         return self._talk.busy or not self._writes.empty() or bool(self._waiting)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the next connection has to come at once and ask what became of something."""
+        return self._talk.unfinished or bool(self._waiting)
+
     def begin(self) -> None:
         """The link is up."""
         self._perform(self._talk.begin())

@@ -275,9 +275,9 @@ async def test_a_greeting_is_written_and_a_refused_one_harms_nothing(running, ma
     await buzzer.start(ether)
     use = BleUse(
         subscribe=(channel,),
-        greeting=lambda now, _settings: [
+        greeting=lambda visit: [
             Outgoing(gatt.uuid("2a08"), b"nobody"),
-            Outgoing(channel, now.to_bytes(8, "big")),
+            Outgoing(channel, visit.now.to_bytes(8, "big")),
         ],
     )
     link = make_link({SECOND: use})

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from drivers.device_type import DeviceType, Unit
+from drivers.device_type import DeviceType, Unit, Visit
 from drivers.devices import (
     sig_blood_pressure,
     sig_glucose_meter,
@@ -214,5 +214,5 @@ def test_the_memory_of_records_is_bounded():
 def test_a_wrong_zone_sets_the_clock_to_utc():
     """A typing slip in the settings gives a known time, not a crash in the middle of a connection."""
     for settings in ({"tz": "Mars/Olympus"}, {"tz": 7}, {}):
-        current, date = meters.set_clock(AT, settings)
+        current, date = meters.set_clock(Visit(now=AT, settings=settings))
         assert current.payload[:7] == date.payload == bytes.fromhex("EA07 01 0F 06 1E 00")

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 from nacl.public import PrivateKey
 
-from drivers.device_type import Command, Unit
+from drivers.device_type import Command, Unit, Visit
 from drivers.devices import nuki_ble
 from drivers.links.ble.commission import pair_nuki
 from drivers.links.link import LinkDown
 from drivers.protocols import nuki
 from drivers.protocols.nuki_pairing import Pairing, PairingError
+from drivers.protocols.nuki_talk import Talk
 from simulators.ble import NukiLock
 from simulators.ble.nuki_lock import LOCKED, UNLOCK, UNLOCKED
 
@@ -223,5 +224,5 @@ async def test_without_a_key_the_lock_is_not_connected_to(running, make_link, jo
 def test_no_error_sentence_shows_the_key():
     """A key of the wrong length is refused without repeating it."""
     with pytest.raises(ValueError, match="36 bytes") as wrong:
-        nuki.Talk(b"secret-secret")
+        Talk(Visit(secret=b"secret-secret"))
     assert "secret-secret" not in str(wrong.value)
