@@ -67,7 +67,7 @@ class OsdpLink:
         self._offline_since: dict[int, float] = {}
         self._toggle_at: dict[int, tuple[float, float]] = {}
         self._life: dict[int, Millis] = {}
-        self._said: dict[tuple[int, int], tuple[bytes, Millis]] = {}
+        self._said: dict[tuple[int, int], bytes] = {}
         self._sending: dict[int, asyncio.Future[bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._hear: Hear | None = None
@@ -184,13 +184,10 @@ class OsdpLink:
             self._record(address, reply, REPLY)
 
     def _is_news(self, address: int, reply: bytes) -> bool:
-        """A status that was asked for and is as before goes up as a sign of life now and then, not every time."""
-        before, at = self._said.get((address, reply[0]), (b"", 0))
-        now = self._now()
-        if before == reply and 0 <= now - at < LIFE_EVERY:
-            return False
-        self._said[address, reply[0]] = (reply, now)
-        return True
+        """A status that was asked for and is as before says nothing; signs of life go up by themselves."""
+        same = self._said.get((address, reply[0])) == reply
+        self._said[address, reply[0]] = reply
+        return not same
 
     def _forget_said(self, address: int) -> None:
         """Whatever it says next is news again."""

@@ -22,6 +22,7 @@ from hub.files import write_private
 from hub.settings import RunSettings, SettingError
 from hub.supervisor import ports, world
 from hub.supervisor.folder import DataFolder, Memory
+from hub.supervisor.receivers import with_free_receivers
 from hub.supervisor.tools import call, describe_scenario
 
 DEMO_SPEED = 60.0
@@ -57,6 +58,8 @@ def set_up(settings: RunSettings, folder: DataFolder, *, demo: bool, say: Callab
         broker=settings.broker if settings.broker in OWN_BROKERS else "external",
     )
     clock, memory = _clock(folder, memory, scenario)
+    if demo and kept is None:
+        memory = with_free_receivers(folder, memory)
     broker = make_broker(settings, folder, memory)
     if kept is None:
         say(f"importing the registry {memory.registry}")

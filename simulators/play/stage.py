@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from simulators.play.keys import KeyMissing, key_of
 from simulators.play.mqtt_units import MqttHome
 from simulators.play.unit import Unit
 from simulators.scenario.model import Beat, Device, Scenario
+from simulators.scenario.text import endpoint
 from simulators.world import World
 
 log = logging.getLogger(__name__)
@@ -126,13 +129,42 @@ def connect_to_receivers(scenario: Scenario, data: Path, units: dict[str, Unit],
     """Make the scenario's alarm units on IP ready. Raises StageError."""
     from simulators.play.ip_units import PanelUnit, PhoneUnit  # noqa: PLC0415
 
+    moved = receivers_in(data / "simulators" / "receivers.json")
     try:
         for device in _on("sip", scenario):
-            units[device.id] = PhoneUnit(device, world)
+            units[device.id] = PhoneUnit(at_receiver(device, moved), world)
         for device in _on("tcp", scenario):
-            units[device.id] = PanelUnit(device, world, key_of(device, data / "gateway" / "secrets"))
+            key = key_of(device, data / "gateway" / "secrets")
+            units[device.id] = PanelUnit(at_receiver(device, moved), world, key)
     except KeyMissing as wrong:
         raise StageError(f"an alarm panel cannot report: {wrong}") from None
+
+
+def receivers_in(file: Path) -> Mapping[str, str]:
+    """Where receivers listen that are not where the scenario says (old → new); empty where nothing is said.
+
+    Raises StageError.
+    """
+    try:
+        moved = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as wrong:
+        raise StageError(f"{file} cannot be read: {wrong}") from None
+    if not isinstance(moved, dict):
+        raise StageError(f"{file} names receivers as an object, old place to new")
+    return {str(old): str(new) for old, new in moved.items()}
+
+
+def at_receiver(device: Device, moved: Mapping[str, str]) -> Device:
+    """The unit with the receiver that it really reports to. Raises StageError."""
+    host, port = device.settings["receiver"]
+    if (new := moved.get(f"{host}:{port}")) is None:
+        return device
+    try:
+        return replace(device, settings={**device.settings, "receiver": endpoint(new)})
+    except ValueError as wrong:
+        raise StageError(str(wrong)) from None
 
 
 def _on(wire: str, scenario: Scenario) -> list[Device]:
