@@ -39,6 +39,7 @@ $(VENV)/.for-testing: requirements-dev.lock $(VENV)/.for-running
 # ---------------------------------------------------------------- the two commands
 
 run: $(VENV)/.for-running ## start everything on this machine, with three simulated homes
+	@command -v dbus-daemon >/dev/null 2>&1 || sh deploy/system-packages.sh dbus-daemon || true
 	@exec $(BIN)/trygghub run --demo --data $(DATA) --speed $(SPEED)
 
 test: $(VENV)/.for-testing ## set up everything and run all checks, as CI does

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 WITHIN = 2.0
@@ -32,6 +33,21 @@ def listening(port: int, host: str = "127.0.0.1") -> Callable[[], Coroutine[Any,
         try:
             async with asyncio.timeout(WITHIN):
                 _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+    return ask
+
+
+def listening_at(socket: Path) -> Callable[[], Coroutine[Any, Any, bool]]:
+    """Whether somebody listens on this Unix socket."""
+
+    async def ask() -> bool:
+        try:
+            async with asyncio.timeout(WITHIN):
+                _, writer = await asyncio.open_unix_connection(str(socket))
         except (OSError, TimeoutError):
             return False
         writer.close()

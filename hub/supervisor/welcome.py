@@ -10,6 +10,9 @@ from hub.supervisor.plan import Stage
 from hub.supervisor.setting_up import environment
 from hub.supervisor.tools import ToolFailed, call
 
+THROUGH_BLUEZ = "simulated devices, heard through BlueZ's stand-in on a D-Bus of its own"
+WITHOUT_BUS = "simulated devices, heard by our own host stack; BlueZ's stand-in needs dbus-daemon, which is not installed"
+
 
 def welcome(stage: Stage, folder: DataFolder) -> str:
     """The banner."""
@@ -50,5 +53,6 @@ def _world(stage: Stage) -> list[tuple[str, str]]:
         (
             "Demo",
             f"simulated homes, {stage.clock.speed:g} times as fast; there it is {now:%Y-%m-%d %H:%M}",
-        )
+        ),
+        ("Bluetooth", THROUGH_BLUEZ if stage.with_bluez else WITHOUT_BUS),
     ]

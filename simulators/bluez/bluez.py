@@ -41,13 +41,15 @@ class FakeBluez:
     """The service. faults: (method, error name) to answer with once, oldest first.
 
     agent: the registered agent's bus name and path, None without one. slots: connections its adapter keeps.
-    hung: the adapter hears nothing until it is switched off and on. power_cycles: how often that was done.
+    radio_gone: set when the radio it joined is lost. hung: the adapter hears nothing until it is switched off and on.
+    power_cycles: how often that was done.
     """
 
     def __init__(self, air: Air, address: str, *, slots: int = 16) -> None:
         self.faults: list[tuple[str, str]] = []
         self.agent: tuple[str, str] | None = None
         self.connecting = asyncio.Lock()
+        self.radio_gone = asyncio.Event()
         self.hung = False
         self.power_cycles = 0
         self._air = air
@@ -94,12 +96,14 @@ class FakeBluez:
 
     async def start(self) -> None:
         """Join the radio, take the name, show the adapter."""
+        self.radio_gone.clear()
         self._bus = bus = await MessageBus(bus_address=self._address).connect()
         self._tree = Tree(bus)
         self._station = await join(
             self._air, name="hci0", address=OWN_ADDRESS, bonds=self._bonds, max_connections=self._slots
         )
         self.device.pairing_config_factory = self._pairing
+        self.device.host.on("flush", self.radio_gone.set)
         self.device.host.on("advertising_report", self._on_report)
         bus.add_message_handler(self._on_message)
         await bus.call(_to_daemon("AddMatch", "s", ["type='signal',member='NameOwnerChanged'"]))

@@ -28,24 +28,30 @@ class BusMissing(Exception):  # noqa: N818 - it says what is so
 
 
 class PrivateBus:
-    """Runs a dbus-daemon; `address` is what DBUS_SYSTEM_BUS_ADDRESS must be for its clients."""
+    """Runs a dbus-daemon; `address` is what DBUS_SYSTEM_BUS_ADDRESS must be for its clients.
 
-    def __init__(self) -> None:
+    socket: where it listens, so that others may know it before; a folder of its own in the temporary one if not said.
+    """
+
+    def __init__(self, socket: Path | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="trygghub-bus-"))
+        self._socket = socket or self._folder / "bus"
         self._daemon: asyncio.subprocess.Process | None = None
 
     @property
     def address(self) -> str:
         """Where clients find it."""
-        return f"unix:path={self._folder / 'bus'}"
+        return f"unix:path={self._socket}"
 
     async def start(self) -> None:
         """Start the daemon and wait until it listens. Raises BusMissing."""
         program = shutil.which("dbus-daemon")
         if program is None:
             raise BusMissing("dbus-daemon is not installed (Debian package dbus-daemon)")
+        self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._socket.unlink(missing_ok=True)  # left by one that was killed
         configuration = self._folder / "bus.conf"
-        configuration.write_text(CONFIGURATION.format(socket=self._folder / "bus"), encoding="utf-8")
+        configuration.write_text(CONFIGURATION.format(socket=self._socket), encoding="utf-8")
         self._daemon = await asyncio.create_subprocess_exec(
             program,
             f"--config-file={configuration}",
@@ -67,4 +73,5 @@ class PrivateBus:
             daemon.terminate()
             async with asyncio.timeout(END_WITHIN):
                 await daemon.wait()
+        self._socket.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)

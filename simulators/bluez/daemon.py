@@ -28,29 +28,32 @@ LOOK_EVERY = 0.05
 
 
 class RealBluez:
-    """bluetoothd and its adapter. program: the daemon; address: the bus; slots: connections the adapter keeps."""
+    """bluetoothd and its adapters. program: the daemon; address: the bus; slots: connections an adapter keeps."""
 
-    def __init__(self, program: str, ether: Ether, address: str, *, slots: int = 16) -> None:
+    def __init__(
+        self, program: str, ether: Ether, address: str, *, slots: int = 16, adapters: int = 1
+    ) -> None:
         self.program = program
-        self.extra: tuple[str, ...] = ()
-        self.adapter = KernelAdapter(ether, slots=slots)
+        self.adapters = [
+            KernelAdapter(ether, slots=slots, address=f"02:7A:10:FF:00:{number:02X}")
+            for number in range(1, adapters + 1)
+        ]
         self._address = address
         self._daemon: asyncio.subprocess.Process | None = None
         self._bus: MessageBus | None = None
 
     @property
-    def path(self) -> str:
-        """The adapter's object."""
-        return f"/org/bluez/hci{self.adapter.index}"
+    def paths(self) -> list[str]:
+        """The adapters' objects."""
+        return [f"/org/bluez/hci{one.index}" for one in self.adapters]
 
     async def start(self) -> None:
-        """Plug the adapter in unless it is, start the daemon, wait until the adapter is powered."""
-        if self.adapter.index < 0:
-            await self.adapter.plug_in()
+        """Plug the adapters in unless they are, start the daemon, wait until they are powered."""
+        for one in self.adapters:
+            if one.index < 0:
+                await one.plug_in()
         self._bus = await MessageBus(bus_address=self._address).connect()
-        self._daemon = await asyncio.create_subprocess_exec(
-            self.program, "--nodetach", "--experimental", *self.extra
-        )
+        self._daemon = await asyncio.create_subprocess_exec(self.program, "--nodetach", "--experimental")
         async with asyncio.timeout(ANSWERS_WITHIN):
             while not await self.powered():
                 with contextlib.suppress(LookupError):
@@ -79,34 +82,35 @@ class RealBluez:
             await self.start()
         for path in await self.devices():
             with contextlib.suppress(LookupError):
-                await self._ask(self.path, ADAPTER, "RemoveDevice", "o", [path])
+                await self._ask(path.rpartition("/")[0], ADAPTER, "RemoveDevice", "o", [path])
         with contextlib.suppress(LookupError):
             await self.power(on=False)
         await self.stop()
-        self.adapter.unplug()
+        for one in self.adapters:
+            one.unplug()
 
     async def power(self, *, on: bool) -> None:
-        """Switch the adapter; LookupError when it is not there or refuses."""
+        """Switch the adapters; LookupError when one is not there or refuses."""
         body = [ADAPTER, "Powered", Variant("b", on)]
-        await self._ask(self.path, "org.freedesktop.DBus.Properties", "Set", "ssv", body)
+        for path in self.paths:
+            await self._ask(path, "org.freedesktop.DBus.Properties", "Set", "ssv", body)
 
     async def powered(self) -> bool:
-        """Whether the adapter is there and has power."""
+        """Whether all adapters are there and have power."""
         objects = await self._objects()
-        about = objects.get(self.path, {}).get(ADAPTER, {})
-        return bool("Powered" in about and about["Powered"].value)
+        about = [objects.get(path, {}).get(ADAPTER, {}) for path in self.paths]
+        return all("Powered" in one and one["Powered"].value for one in about)
 
     async def devices(self, **having: Any) -> list[str]:
         """The objects of remote devices whose properties are as asked (`Connected=True`)."""
-        return [
-            path
-            for path, interfaces in (await self._objects()).items()
-            if DEVICE in interfaces
-            and all(
-                name in (about := interfaces[DEVICE]) and about[name].value == value
-                for name, value in having.items()
-            )
-        ]
+        found = []
+        for path, interfaces in (await self._objects()).items():
+            about = interfaces.get(DEVICE)
+            if about is not None and all(
+                name in about and about[name].value == having[name] for name in having
+            ):
+                found.append(path)
+        return found
 
     async def _objects(self) -> Mapping[str, Any]:
         try:

@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 STAGE = HERE.parent.parent
 UNPACKED = (STAGE / ".cache" / "bluez" / "root").resolve()
-MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "hci_vhci")
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "busybox": "busybox-static",

@@ -48,6 +48,30 @@ async def test_a_program_finds_a_device_through_it(monkeypatch):
         await oximeter.stop()
 
 
+async def test_it_waits_for_the_radio_and_joins_again(tmp_path, monkeypatch):
+    """With --stay it runs before the radio does, and a radio that went and came back is joined anew."""
+    if shutil.which("dbus-daemon") is None:
+        missing = "dbus-daemon is not installed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    hub = RadioHub(Ether())
+    await hub.start()
+    address = hub.address
+    await hub.stop()
+    socket = tmp_path / "deep" / "bus"
+    process = await run("--radio", address, "--socket", str(socket), "--stay")
+    line = await asyncio.wait_for(process.stdout.readline(), 20)
+    assert line.decode().strip() == f"DBUS_SYSTEM_BUS_ADDRESS=unix:path={socket}"
+    for _ in range(2):
+        await hub.start()
+        async with asyncio.timeout(20):
+            while not hub.members:
+                await asyncio.sleep(0.01)
+        await hub.stop()
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert not socket.exists()
+
+
 async def test_a_radio_that_is_not_there_is_one_sentence():
     """A wrong address ends the process with a sentence and without a trace."""
     process = await run("--radio", "tcp:127.0.0.1:1")

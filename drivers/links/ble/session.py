@@ -178,7 +178,7 @@ class Session:
             self._client = None
             talking, self._talking = self._talking, None
             if talking is not None:
-                if talking.unfinished:
+                if talking.busy:
                     self._wanted.set()  # what became of it is asked at the next connection
                 talking.lost()
             self._visited_at = asyncio.get_running_loop().time()
@@ -189,7 +189,7 @@ class Session:
         if self.use.conversation is None:
             return None
         try:
-            talk: Conversation = self.use.conversation(self.use.visit(self.now()))
+            talk: Conversation = self.use.conversation(self.use.secret)
         except ValueError as wrong:
             raise BleakError(str(wrong)) from None
         return talk
@@ -226,12 +226,12 @@ class Session:
             async with asyncio.timeout(self.patience.answer):
                 await client.clear_cache()
             raise BleakError(f"it has none of the characteristics {', '.join(self.use.subscribe)}")
+        for uuid in self.use.read:  # before anything is sent: the clock by which it was measured
+            if (one := _find(client, uuid)) is not None:
+                await self._read(client, one)
         for characteristic in present:
             await self._subscribe(client, characteristic)
-        for uuid in self.use.read:
-            if (one := _find(client, uuid)) is not None:
-                self._tell(uuid, await self._read(client, one))
-        for outgoing in self.use.greeting(self.use.visit(self.now())):
+        for outgoing in self.use.greeting(self.now(), self.use.settings):
             if (one := _find(client, outgoing.channel)) is not None:
                 await self._greet(client, one, outgoing.payload)
 
@@ -247,9 +247,18 @@ class Session:
 
     async def _read(
         self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic
-    ) -> bytes:
-        async with asyncio.timeout(self.patience.answer):
-            return bytes(await client.read_gatt_char(characteristic))
+    ) -> None:
+        """Read a value; a device that refuses it is heard all the same."""
+        try:
+            async with asyncio.timeout(self.patience.answer):
+                value = bytes(await client.read_gatt_char(characteristic))
+        except (BleakError, TimeoutError) as error:
+            if self._gone.is_set():
+                raise
+            self.count("reads_refused")
+            log.info("%s refused to tell %s: %s", self.address, characteristic.uuid, error)
+        else:
+            self._tell(characteristic.uuid, value)
 
     async def _greet(
         self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic, payload: bytes

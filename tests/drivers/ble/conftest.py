@@ -171,10 +171,16 @@ def slots() -> int:
 
 
 @pytest.fixture
-async def bluez(bus, ether, slots) -> AsyncIterator[FakeBluez | RealBluez]:
+def adapters() -> int:
+    """How many adapters the real BlueZ has; a test that needs two overrides it by parametrisation."""
+    return 1
+
+
+@pytest.fixture
+async def bluez(bus, ether, slots, adapters) -> AsyncIterator[FakeBluez | RealBluez]:
     """BlueZ on that bus, with an adapter on the ether: its stand-in, or the real one in the emulated machine."""
     if BLUETOOTHD:
-        real = RealBluez(BLUETOOTHD, ether, bus.address, slots=slots)
+        real = RealBluez(BLUETOOTHD, ether, bus.address, slots=slots, adapters=adapters)
         await real.start()
         yield real
         await real.end()

@@ -103,7 +103,7 @@ async def test_a_hung_adapter_is_switched_off_and_on(
 async def test_an_adapter_that_stays_deaf_is_reset_and_then_called_down(
     running, bluez_link, journal, bluez, eventually, monkeypatch
 ):
-    """After the power cycle comes the reset through the kernel; where that fails, too, the link says that it is deaf."""
+    """After the power cycle comes the reset by the kernel; where that fails, too, the link says that it is deaf."""
     asked = []
 
     async def recover(number, address, *, gone_silent):
