@@ -17,7 +17,19 @@ from dashboard.live.nudge import hints
 from dashboard.look.paint import write_row
 from dashboard.look.static import FOLDER, LastingFiles, fingerprint
 from dashboard.look.words import preferred
-from dashboard.pages import actions, alarm, alarms, devices, errors, health, me, residents, sign_in
+from dashboard.pages import (
+    actions,
+    alarm,
+    alarms,
+    devices,
+    errors,
+    health,
+    me,
+    residents,
+    sign_in,
+    what_if,
+    why_not,
+)
 from dashboard.pages.common import SignedOut, person_behind
 from dashboard.web import Web
 from dashboard.wire.bounds import BodyBound
@@ -30,7 +42,7 @@ from hub.centre.alerts.desk import AlertDesk
 from hub.clock import Clock, SystemClock
 from hub.store.engine import Store
 
-PARTS = (health, sign_in, alarms, alarm, actions, residents, devices, me, endpoint)
+PARTS = (health, sign_in, alarms, alarm, actions, residents, why_not, what_if, devices, me, endpoint)
 LAYERS = (RequestId, SecurityHeaders, SameOrigin, BodyBound)
 """From the outside in. gzip comes innermost; it leaves `text/event-stream` alone."""
 
@@ -59,6 +71,7 @@ def make_app(web: Web, broker: str | None = None) -> FastAPI:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await web.studies.end()
 
     async def who(request: Request) -> Actor | None:
         """The person behind a request of the API: the same web session, the same access."""

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from dashboard.auth.looks import Looks
 from dashboard.auth.rate import Brake
 from dashboard.live.feed import Feed
+from dashboard.studies import Studies
 from drivers.events import Millis
 from hub.centre.alerts.desk import AlertDesk
 from hub.clock import Clock
@@ -26,6 +27,7 @@ class Web:
     desk: AlertDesk
     feed: Feed
     looks: Looks = field(default_factory=Looks)
+    studies: Studies = field(default_factory=Studies)
     brake: Brake = field(default_factory=lambda: Brake(most=10, span=60_000))
 
     def now(self) -> Millis:

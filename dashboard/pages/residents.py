@@ -151,7 +151,7 @@ async def resident_page(
 ) -> Response:
     """One resident: what stands now, and the timeline, filtered and paged."""
     async with web.store.reading() as session:
-        row, home = await _reach(session, resident, person)
+        row, home = await reach(session, resident, person)
     await look(web, person, origin(request), "resident.read", home=home.id, subject=f"resident {row.id}")
     async with web.store.reading() as session:
         around = await frame(session, web, person)
@@ -187,7 +187,7 @@ async def resident_page(
     )
 
 
-async def _reach(session: AsyncSession, resident: str, person: Viewer) -> tuple[Resident, Home]:
+async def reach(session: AsyncSession, resident: str, person: Viewer) -> tuple[Resident, Home]:
     """The resident and the home, if this person has business there. Deny comes before does-not-exist."""
     if not person.actor.has(Right.SEE_RESIDENT):
         raise Forbidden
