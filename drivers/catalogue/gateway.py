@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.catalogue.writing import fact, measured, number, state, text
+from drivers.catalogue.writing import fact, measured, number, state, text, time
 
 FACTS = (
     fact("gateway.started", "Hjemmesentralen startet", "The gateway started",
@@ -15,6 +15,8 @@ FACTS = (
          "How far the gateway's clock can be trusted.",
          text("quality", "good: synchronised; drifting: was; unset: never", "good", "drifting", "unset",
               required=True),
+         number("set_by", "how far it was set just now; below 0: back", "s"),
+         time("wrong_since", "from when on, as it showed then, what the gateway stamped may be wrong by as much"),
          lane="technical", sets={"gateway.clock": "=quality"}),
     fact("gateway.path", "Hjemmesentralens forbindelse endret", "The gateway's connection changed",
          "Over which path the gateway reaches the centre.",

@@ -1,4 +1,4 @@
-"""Tells what the box can say of itself, when it changes: clock quality, a clock that jumped, mains and battery.
+"""Tells what the box can say of itself, when it changes: clock quality, mains and battery.
 
 What was told last is kept over restarts, so that a start says only what is different from before it. Where the
 world's clock is not the machine's (a demo, a replay) the machine's says nothing about it.
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from drivers.events import Millis
+from drivers.events import Value
 from hub.gateway import box
 from hub.gateway.box import Power
-from hub.gateway.journal import Line, health_line
 from hub.gateway.own_facts import OwnFacts
 from hub.gateway.steady_clock import SteadyClock
 from hub.store.errors import StoreError
@@ -25,8 +24,8 @@ from hub.store.writer import Writer
 LOOK_EVERY = 60.0
 """Seconds (real) between two looks."""
 
-JUMPED: Millis = 5_000
-"""A clock that moved this much otherwise than time did between two looks was set, not steered."""
+QUALITY = {True: "good", False: "drifting"}
+"""The catalogue's words for a clock that something keeps right, and for one that nothing does."""
 
 BATTERY_STEP = 5
 """Per cent that a battery's charge must have moved to be told again."""
@@ -39,7 +38,7 @@ say = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class BoxWatch:
-    """Looks at the box for ever. own_clock: whether the world's clock is the machine's. steady: seconds that passed."""
+    """Looks at the box for ever. own_clock: whether the world's clock is the machine's."""
 
     writer: Writer
     clock: SteadyClock
@@ -47,9 +46,7 @@ class BoxWatch:
     own_clock: bool
     synchronised: Callable[[], bool | None] = box.synchronised
     power: Callable[[], Power] = box.power
-    steady: Callable[[], float] = box.passed
     _told: dict[str, str] | None = None
-    _before: tuple[Millis, float] | None = None
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -62,8 +59,6 @@ class BoxWatch:
 
     async def look(self) -> None:
         """One look; what changed is told. Raises StoreError."""
-        if self._told is None:
-            self._told = await self.writer.write(_stored)
         if self.own_clock and self.clock.is_set:
             await self._look_at_clock()
         now = self.power()
@@ -73,39 +68,38 @@ class BoxWatch:
             await self._battery(now.battery)
 
     async def _look_at_clock(self) -> None:
-        wall, steady = self.clock.now(), self.steady()
-        before, self._before = self._before, (wall, steady)
-        if before is not None:
-            jump = (wall - before[0]) - round((steady - before[1]) * 1000)
-            if abs(jump) >= JUMPED:
-                say.warning("the clock was set", by_ms=jump)
-                await self.own.note(_jump_line(jump, wall))
         kept = self.synchronised()
-        if kept is None:
-            return
-        quality = "good" if kept else "drifting"
-        if self._last("clock") != quality:
-            await self.own.tell("gateway.clock", quality=quality)
-            await self._keep("clock", quality)
+        if kept is not None and await self.last("clock") != QUALITY[kept]:
+            await self.say_clock(QUALITY[kept])
+
+    async def say_clock(self, quality: str, **more: Value) -> None:
+        """Tell how far the clock can be trusted. Raises StoreError."""
+        await self.own.tell("gateway.clock", quality=quality, **more)
+        await self.keep("clock", quality)
 
     async def _mains(self, there: bool) -> None:
-        word, before = ("on" if there else "off"), self._last("mains")
+        word, before = ("on" if there else "off"), await self.last("mains")
         if word == before or (there and not before):  # at the very first look, mains power is no news
             return
         await self.own.tell("gateway.mains_back" if there else "gateway.mains_lost")
-        await self._keep("mains", word)
+        await self.keep("mains", word)
 
     async def _battery(self, charge: int) -> None:
-        before = self._last("battery")
+        before = await self.last("battery")
         if before and abs(charge - int(before)) < BATTERY_STEP:
             return
         await self.own.tell("gateway.battery", value=charge)
-        await self._keep("battery", str(charge))
+        await self.keep("battery", str(charge))
 
-    def _last(self, what: str) -> str:
-        return (self._told or {}).get(what, "")
+    async def last(self, what: str) -> str:
+        """What was told last, also before a restart; empty for nothing. Raises StoreError."""
+        if self._told is None:
+            self._told = await self.writer.write(_stored)
+        return self._told.get(what, "")
 
-    async def _keep(self, what: str, word: str) -> None:
+    async def keep(self, what: str, word: str) -> None:
+        """Remember what was told. Raises StoreError."""
+        await self.last(what)
         assert self._told is not None
         self._told[what] = word
         await self.writer.write(
@@ -120,16 +114,3 @@ class BoxWatch:
 def _stored(db: sqlite3.Connection) -> dict[str, str]:
     rows = db.execute("SELECT name, value FROM store_note WHERE name GLOB ?", (f"{NOTE}*",))
     return {name.removeprefix(NOTE): value for name, value in rows}
-
-
-def _jump_line(jump: Millis, now: Millis) -> Line:
-    seconds = abs(jump) // 1000
-    nb, en = ("fram", "forward") if jump > 0 else ("tilbake", "back")
-    return health_line(
-        "clock jump",
-        f"Klokken i hjemmesentralen ble stilt {seconds} s {nb}",
-        f"The gateway's clock was set {seconds} s {en}",
-        now,
-        by_ms=jump,
-        note=True,
-    )

@@ -22,6 +22,7 @@ from hub.book_watch import BookWatch
 from hub.clock import Clock, SystemClock
 from hub.gateway import box, catch_all, memory, registry_copy, rule_book
 from hub.gateway.box_watch import BoxWatch
+from hub.gateway.clock_watch import ClockWatch
 from hub.gateway.commands import Commands
 from hub.gateway.hearing import Committed, Hearing
 from hub.gateway.home_assistant import HomeAssistant
@@ -61,7 +62,10 @@ say = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Gateway:
-    """A gateway on an opened storage. types: the device types it knows; make_engine: how its rule engine is made."""
+    """A gateway on an opened storage. types: the device types it knows; make_engine: how its rule engine is made.
+
+    passed: seconds that passed whatever anybody sets, where the clock is not the machine's own.
+    """
 
     settings: GatewaySettings
     storage: Storage
@@ -69,6 +73,7 @@ class Gateway:
     types: Mapping[str, DeviceType] = field(default_factory=lambda: DEVICE_TYPES)
     make_engine: Callable[[Book, int], Judge] = Engine
     make_plans: Callable[[Roll, Ports], Mapping[str, Plan]] = plans_for
+    passed: Callable[[], float] | None = None
     phase: str = "storage"
     clock: SteadyClock = field(init=False)
     copy: Copy = field(init=False)
@@ -95,7 +100,10 @@ class Gateway:
 
     def __post_init__(self) -> None:
         settings, writer = self.settings, self.storage.writer
-        self.clock = SteadyClock(self.base_clock, self.storage.last_heard)
+        own_clock = isinstance(self.base_clock, SystemClock)
+        self.clock = SteadyClock(
+            self.base_clock, self.storage.last_heard, self.passed or (box.passed if own_clock else None)
+        )
         self.copy = registry_copy.nothing_yet(settings.id)
         self.roll = Roll(self.copy.part)
         self.own = OwnFacts(
@@ -114,10 +122,10 @@ class Gateway:
             self._driver_broke,
             self._driver_refused,
             lambda device: self._faults.forget(device.id),
+            self.clock.brought_over,
         )
         self.switchboard = Switchboard(self.hearing.hear, self.own.link_changed)
         self.link_watch = LinkWatch(settings.id, writer, self.clock, self._links_now, self._nudge)
-        own_clock = isinstance(self.base_clock, SystemClock)
         self.box_watch = BoxWatch(writer, self.clock, self.own, own_clock)
         self.commands = Commands(writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge)
         self.upkeep = Upkeep(writer, self.clock, self.own)
@@ -189,7 +197,7 @@ class Gateway:
                 ("outages", self.link_watch.run),
                 ("box", self.box_watch.run),
                 ("rule book", self.book_watch.run),
-                ("clock", self._watch_clock),
+                ("clock", self._clock_watch().run),
             ):
                 tasks.create_task(always(name, part), name=name)
             if self.home_assistant is not None:
@@ -385,14 +393,8 @@ class Gateway:
         now = self.clock.now()
         await self.own.note(*(_trouble_line(what, group, now) for what, group in news.items()))
 
-    async def _watch_clock(self) -> None:
-        if self.clock.is_set:
-            await asyncio.Event().wait()
-        say.error("the clock stands before the journal's newest line; time stands still until it is set")
-        await self.own.tell("gateway.clock", quality="unset")
-        while not self.clock.is_set:
-            await self.clock.sleep(5.0)
-        await self.own.tell("gateway.clock", quality="drifting" if box.synchronised() is False else "good")
+    def _clock_watch(self) -> ClockWatch:
+        return ClockWatch(self.clock, self.hearing, self.judging, self.box_watch)
 
 
 async def always(name: str, run: Callable[[], Awaitable[None]]) -> None:

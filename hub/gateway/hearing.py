@@ -7,11 +7,13 @@ that the device says it again. Frames are decoded in the order in which `hear` i
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import orjson
@@ -37,6 +39,9 @@ MAX_FACTS = 256
 LONGEST_ID = 100
 """Characters of a device's own report id; a longer or unprintable one is replaced by its digest, so that the
 event's id (device, report, place, digest) stays below the 200 characters the centre takes."""
+
+DRAINED_WITHIN = 5.0
+"""Seconds (real) that a pause waits for frames under way to be committed."""
 
 NEVER_RETAINED = {"event", "result"}
 """Channels on which a retained message is old news that the broker repeats, never an event (TR-10)."""
@@ -83,7 +88,7 @@ class Hearing:
 
     after: told of every commit, strictly in journal order. on_fault: asked what to write when a decoder breaks;
     on_refused: when it refuses a frame, which the device then sent in vain. unwritten: told when what they gave
-    could not be written, and is to be given again.
+    could not be written, and is to be given again. stamp: a frame's time of hearing as the clock shows it now.
     """
 
     writer: Writer
@@ -92,13 +97,21 @@ class Hearing:
     on_fault: OnFault
     on_refused: OnFault = nothing_to_write
     unwritten: Callable[[Assigned], None] = lambda _device: None
+    stamp: Callable[[Millis], Millis] = lambda heard: heard
     ids: Ids = field(default_factory=Ids)
     strangers: Strangers = field(default_factory=Strangers)
     counters: Counter[str] = field(default_factory=Counter)
     _under_way: Counter[Millis] = field(default_factory=Counter)
+    _gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hear(self, frame: Frame) -> Receipt:
         """Take one frame; the receipt comes after the commit."""
+        async with self._gate:  # open unless paused, and then in the order of calls
+            pass
+        heard = self.stamp(frame.heard)
+        if heard != frame.heard:
+            frame = replace(frame, heard=heard)
         self.counters["frames"] += 1
         self._under_way[frame.heard] += 1
         try:
@@ -107,6 +120,19 @@ class Hearing:
             self._under_way[frame.heard] -= 1
             if not self._under_way[frame.heard]:
                 del self._under_way[frame.heard]
+            if not self._under_way:
+                self._quiet.set()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let nothing in while this lasts; it begins when what was under way is committed or given up."""
+        async with self._gate:
+            self._quiet.clear()
+            if self._under_way:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DRAINED_WITHIN):
+                        await self._quiet.wait()
+            yield
 
     def oldest_under_way(self) -> Millis | None:
         """When the oldest frame was heard whose commit is not known yet."""

@@ -14,7 +14,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import orjson
 import structlog
@@ -25,10 +25,12 @@ from hub.clock import Clock
 from hub.gateway import catch_all, journal, lanes
 from hub.gateway.journal import Line
 from hub.gateway.late_reports import told_all_the_same
+from hub.gateway.steady_clock import Cut
 from hub.store.errors import StoreError
 from hub.store.writer import FINAL, Writer
 from hub.uplink.messages import LaneName
-from rules import Book, Decision, HomeSpec
+from rules import Book, Decision, Engine, HomeSpec
+from rules.clock_set import clock_set
 from rules.reload import horizon
 
 SNAPSHOT_EVERY: Millis = 60_000
@@ -121,6 +123,7 @@ class Judging:
     _last_heard: Millis = 0
     _to_tell: list[Decision] = field(default_factory=list)
     _next_book: Book | None = None
+    _clock_to_set: tuple[Callable[[], Cut], asyncio.Future[Cut]] | None = None
 
     # ------------------------------------------------------------ start
 
@@ -184,6 +187,12 @@ class Judging:
         self._next_book = book
         self._wake.set()
 
+    async def set_clock(self, take_over: Callable[[], Cut]) -> Cut:
+        """Have the clock taken over between two events: deadlines are derived anew, elapsed time stays elapsed."""
+        self._clock_to_set = (take_over, asyncio.get_running_loop().create_future())
+        self._wake.set()
+        return await self._clock_to_set[1]
+
     async def run(self) -> None:
         """Judge events as they come and deadlines as they fall due, for ever."""
         while True:
@@ -195,6 +204,8 @@ class Judging:
         self._wake.clear()
         if self._next_book is not None:
             await self._change_book()
+        if self._clock_to_set is not None:
+            await self._set_clock()
         batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
         await self._step(batch)
 
@@ -222,6 +233,27 @@ class Judging:
         self.book = book
         await self._write(judged, decisions, snapshot=True)
         say.info("another rule book is at work", rules=len(book.rules), decided=len(decisions))
+
+    async def _set_clock(self) -> None:
+        """All that was heard is judged by the old clock; then what the engine remembers moves, and is stored so."""
+        assert self._clock_to_set is not None
+        (take_over, done), self._clock_to_set = self._clock_to_set, None
+        while self._queue:
+            await self._step([self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))])
+        await self._step([])
+        cut = take_over()
+        try:
+            clock_set(cast("Engine", self._engine), cut.by)
+        except Exception as fault:
+            say.exception("the rule engine broke on a clock that was set; it goes on from what is stored")
+            self.counters["broken"] += 1
+            self._to_tell.append(catch_all.broken_rules(None, self._first_home(), cut.new, repr(fault)))
+            await self.start()
+        self._last_heard += cut.by
+        self._snapshot_at, self._passed = cut.new, cut.new
+        await self._write(self.judged, [], snapshot=True)
+        if not done.done():
+            done.set_result(cut)
 
     async def close(self) -> None:
         """Store a last snapshot, which only saves time at the next start."""

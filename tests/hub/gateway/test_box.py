@@ -54,7 +54,6 @@ class Box:
         self.clock, self.writer, self.own_clock = clock, writer, own_clock
         self.kept: bool | None = True
         self.power = Power()
-        self.passed = 0.0
         self.watch = self.started()
 
     def started(self) -> BoxWatch:
@@ -67,13 +66,11 @@ class Box:
             self.own_clock,
             lambda: self.kept,
             lambda: self.power,
-            lambda: self.passed,
         )
 
-    async def look(self, clock: float = 60, passed: float = 60) -> None:
-        """A look after the clock has moved, and time has passed, so much."""
+    async def look(self, clock: float = 60) -> None:
+        """A look after the clock has moved so much."""
         await self.clock.advance(clock)
-        self.passed += passed
         await self.watch.look()
 
 
@@ -93,16 +90,6 @@ async def test_the_clocks_quality_is_told_when_it_changes(at_home: Box, stored: 
     await at_home.look()
     told = [(body["kind"], body["device"], body["data"]["quality"]) for body in stored.bodies("event")]
     assert told == [("gateway.clock", "gw1", "good"), ("gateway.clock", "gw1", "drifting")]
-
-
-async def test_a_clock_that_was_set_is_told(at_home: Box, stored: SimpleNamespace) -> None:
-    """A jump of three minutes is a note for who asks why times differ; steering by seconds is none."""
-    await at_home.look()
-    await at_home.look(clock=62)
-    await at_home.look(clock=240)
-    [body] = stored.bodies("health")
-    assert body["says"]["nb"] == "Klokken i hjemmesentralen ble stilt 180 s fram"
-    assert body["data"]["note"] is True
 
 
 async def test_power_is_told_when_it_changes(at_home: Box, stored: SimpleNamespace) -> None:
