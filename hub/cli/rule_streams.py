@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from drivers.events import Event, Millis
@@ -15,6 +15,11 @@ from hub.cli.gateway_journal import GatewayJournal
 from hub.cli.outcome import FAILED, Refused
 from hub.settings import DEFAULT_DATA, StoreSettings
 from rules import HomeSpec
+
+if TYPE_CHECKING:
+    from sqlmodel.ext.asyncio.session import AsyncSession
+
+T = TypeVar("T")
 
 
 class Stream(Protocol):
@@ -67,9 +72,12 @@ class Database:
     """The centre's database, opened anew for every question: a worker process asks for itself."""
 
     def __init__(self, url: str) -> None:
+        from hub.hindsight.past import begin_of, end_of, homes_of
+
         self.url = url
-        self.homes: Sequence[HomeSpec] = asyncio.run(self._homes())
-        self._begin, self._end = asyncio.run(self._ends())
+        self.homes: Sequence[HomeSpec] = asyncio.run(self._ask(homes_of))
+        self._begin = asyncio.run(self._ask(begin_of))
+        self._end = asyncio.run(self._ask(end_of))
 
     @property
     def begin(self) -> Millis:
@@ -83,58 +91,28 @@ class Database:
 
     def load(self, homes: Sequence[str], since: Millis = 0) -> list[Event]:
         """The journal's events."""
+        from hub.hindsight.past import events_of
         from rules.replay import in_order
 
-        return in_order(asyncio.run(self._events(homes, since)))
-
-    async def _homes(self) -> list[HomeSpec]:
-        from hub.hindsight.past import homes_of
-        from hub.store.engine import open_existing
-
-        store = await open_existing(self.url, "centre")
-        try:
-            async with store.reading() as session:
-                return await homes_of(session)
-        finally:
-            await store.close()
-
-    async def _ends(self) -> tuple[Millis, Millis]:
-        from sqlmodel import func, select
-
-        from hub.store.centre_tables import Entry
-        from hub.store.engine import open_existing
-
-        store = await open_existing(self.url, "centre")
-        try:
-            async with store.reading() as session:
-                ends = select(func.min(Entry.heard), func.max(Entry.heard)).where(Entry.type == "event")
-                first, last = (await session.exec(ends)).one()
-                return first or 0, last or 0
-        finally:
-            await store.close()
-
-    async def _events(self, homes: Sequence[str], since: Millis) -> list[Event]:
-        from hub.hindsight.past import events_of
-        from hub.store.engine import open_existing
-
-        store = await open_existing(self.url, "centre")
-        try:
-            async with store.reading() as session:
-                return await events_of(session, homes, since=since)
-        finally:
-            await store.close()
+        return in_order(asyncio.run(self._ask(lambda session: events_of(session, homes, since=since))))
 
     async def explain(self, number: int, language: str) -> Sequence[str]:
         """The sentences on one stored alert."""
         from hub.hindsight.questions import UnknownAlertError, explain_alert
+
+        try:
+            found = await self._ask(lambda session: explain_alert(session, number))
+        except UnknownAlertError as wrong:
+            raise Refused(str(wrong), FAILED) from None
+        return found.sentences[language]  # type: ignore[index]
+
+    async def _ask(self, question: Callable[[AsyncSession], Awaitable[T]]) -> T:
         from hub.store.engine import open_existing
 
         store = await open_existing(self.url, "centre")
         try:
             async with store.reading() as session:
-                return (await explain_alert(session, number)).sentences[language]  # type: ignore[index]
-        except UnknownAlertError as wrong:
-            raise Refused(str(wrong), FAILED) from None
+                return await question(session)
         finally:
             await store.close()
 
