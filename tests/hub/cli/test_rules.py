@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from drivers.events import parse_time
 from hub.cli.__main__ import main
 from rules import load_book, standard_book_text
 
@@ -351,7 +352,7 @@ async def test_the_database_may_be_asked_instead_of_files(store, desk: Desk) -> 
             body = {**each, "heard": each["at"], "data": each.get("data", {})}
             session.add(Entry(gateway="gw1", epoch="00c0ffee", lane="care", number=number, type="event",
                               event_id=each["id"], home=each["home"], device="d", kind=each["kind"],
-                              at=0, heard=1_768_464_000_000 + number, received=0, body=body))  # fmt: skip
+                              at=parse_time(each["at"]), heard=parse_time(each["at"]), received=0, body=body))  # fmt: skip
     url = str(store.url.render_as_string(hide_password=False)).replace("+aiosqlite", "")
     code, out, err = await _in_thread(desk, "replay", "--rules", desk.path("book.yaml"), "--database", url,
                                       "--until", "2026-01-15T12:00:00Z")  # fmt: skip
