@@ -12,30 +12,38 @@ from typing import Any
 import drivers
 from drivers.catalogue import CATALOGUE
 from drivers.device_type import DeviceType, Unit
-from drivers.events import Frame
+from drivers.events import Fact, Frame
 from drivers.registry import device_type
 
 PAGE = (Path(drivers.__file__).parent / "README.md").read_text(encoding="utf-8")
 
 
-def example(language: str) -> str:
-    """The one code block of that language, without its indentation in the list."""
+def examples(language: str) -> list[str]:
+    """The code blocks of that language, without their indentation in the list."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", PAGE, flags=re.DOTALL | re.MULTILINE)
-    assert len(found) == 1
-    return dedent(found[0][1])
+    return [dedent(block) for _, block in found]
+
+
+def run(source: str) -> dict[str, Any]:
+    """A file of the example, as Python reads it."""
+    names: dict[str, Any] = {}
+    exec(compile(ast.parse(source), "acme_pendant.py", "exec"), names)
+    return names
 
 
 def test_the_example_of_a_device_type_can_be_copied_as_it_stands() -> None:
-    """Its file needs nothing added, and its captures mean their events."""
-    names: dict[str, Any] = {}
-    exec(compile(ast.parse(example("python")), "acme_pendant.py", "exec"), names)
-    type_: DeviceType = names["DEVICE"]
-    book = json.loads(example("json"))
+    """Its three files need nothing added: captures mean their events, and the simulator is understood."""
+    [captures], [declaration, simulator] = examples("json"), examples("python")
+    type_: DeviceType = run(declaration)["DEVICE"]
+    book = json.loads(captures)
     for each in book["captures"]:
         frame = Frame("ble", "-", bytes.fromhex(each["hex"]), 0, each["channel"])
         facts = list(type_.decode(frame, Unit("-")))
         assert [[one.kind, dict(one.data)] for one in facts] == each["events"]  # type: ignore[union-attr]
     assert type_.emits <= set(CATALOGUE.facts)
+    for kind, (channel, payload) in run(simulator)["SAYS"].items():
+        said = type_.decode(Frame("ble", "-", payload, 0, channel), Unit("-"))
+        assert kind in [one.kind for one in said if isinstance(one, Fact)]
 
 
 def test_every_command_line_on_the_page_names_a_device_type_there_is() -> None:

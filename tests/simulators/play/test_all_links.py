@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from drivers.links.mqtt_client import Message, MqttClient
-from drivers.registry import DEVICE_TYPES
 from hub.broker.backend import Broker
 from hub.supervisor.setting_up import make_keys
 from simulators.__main__ import describe
@@ -153,7 +152,6 @@ def last_words(logs: Path) -> str:
     )
 
 
-def test_the_list_above_has_every_device_type() -> None:
-    """As many devices as there are types; that they are of different types says the registry's own test."""
+def test_the_list_above_has_every_device_that_is_played() -> None:
+    """As many devices as the scenario has; that they are of every type that can be played says its own test."""
     assert HEARD.keys() == load("all_links").devices.keys()
-    assert len(HEARD) == len(DEVICE_TYPES)
