@@ -109,7 +109,7 @@ class BleUse:
 
     adverts: advertisements it reads (`adv:fcd2` is the service data of UUID 0xFCD2).
     subscribe: characteristics (full UUIDs, lower case) that notify or indicate; a device with any is connected
-    to whenever it advertises. read: characteristics read once after connecting.
+    to whenever it advertises. first, read: characteristics read once, before and after subscribing.
     greeting: what to write once subscribed: clocks, requests for stored records.
     pair: bond before anything else; the passkey comes from commissioning.
     calls: given its manufacturer data by company id, whether it asks to be visited. With it, the device is
@@ -121,6 +121,7 @@ class BleUse:
 
     adverts: frozenset[str] = frozenset()
     subscribe: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     greeting: Greeting = no_greeting
     pair: bool = False

@@ -48,6 +48,7 @@ DEVICE = DeviceType(
     source="Bluetooth SIG Blood Pressure Service 1.1.1; GATT Specification Supplement; IEEE 11073-20601",
     ble=BleUse(
         subscribe=(gatt_blood_pressure.MEASUREMENT, gatt.BATTERY_LEVEL),
+        first=(gatt.CURRENT_TIME,),
         read=(gatt.BATTERY_LEVEL,),
         greeting=meters.set_clock,
     ),

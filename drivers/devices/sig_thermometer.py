@@ -33,6 +33,7 @@ DEVICE = DeviceType(
     source="Bluetooth SIG Health Thermometer Service 1.0; GATT Specification Supplement",
     ble=BleUse(
         subscribe=(gatt_body.TEMPERATURE, gatt.BATTERY_LEVEL),
+        first=(gatt.CURRENT_TIME,),
         read=(gatt.BATTERY_LEVEL,),
         greeting=meters.set_clock,
     ),

@@ -36,6 +36,7 @@ DEVICE = DeviceType(
     source="Bluetooth SIG Weight Scale Service 1.0.1; GATT Specification Supplement",
     ble=BleUse(
         subscribe=(gatt_body.WEIGHT, gatt.BATTERY_LEVEL),
+        first=(gatt.CURRENT_TIME,),
         read=(gatt.BATTERY_LEVEL,),
         greeting=meters.set_clock,
     ),

@@ -1,7 +1,5 @@
-"""Glucose Service 1.0.1 (0x1808): Glucose Measurement (0x2A18), and the Record Access Control Point (0x2A52).
-
-Stored records are asked for at the control point; they come as notifications, and its own indication says that
-they were all.
+"""Glucose Service 1.0.1 (0x1808): Glucose Measurement (0x2A18). Stored records are asked for at the control point
+(drivers.protocols.gatt_racp).
 """
 
 from __future__ import annotations
@@ -14,10 +12,6 @@ from drivers.protocols.gatt import Cursor, NoNumber, uuid
 from drivers.protocols.meters import later
 
 MEASUREMENT: Final = uuid("2a18")
-CONTROL_POINT: Final = uuid("2a52")
-REPORT_ALL: Final = bytes([0x01, 0x01])
-"""Op code report stored records, operator all records."""
-
 MMOL_PER_KG: Final = 5550.74
 """mmol of glucose in a kilogram (molar mass 180.156 g/mol); the unit on the wire is kg/L."""
 CONTROL_SOLUTION: Final = 10  # type of sample: a test of the meter, not of a person
@@ -37,18 +31,6 @@ FAULTS: Final = {
     1 << 11: "time of the meter may be wrong",
 }
 DOUBTFUL: Final = sum(bit for bit in FAULTS if bit != 1 << 11)
-
-RESPONSE, NUMBER = 0x06, 0x05
-SUCCESS, NO_RECORDS = 0x01, 0x06
-ANSWERS: Final = {
-    0x02: "op code not supported",
-    0x03: "invalid operator",
-    0x04: "operator not supported",
-    0x05: "invalid operand",
-    0x07: "abort unsuccessful",
-    0x08: "procedure not completed",
-    0x09: "operand not supported",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +60,3 @@ def measurement(payload: bytes) -> Glucose:
         control = cursor.uint(1, "type and location") & 0x0F == CONTROL_SOLUTION
     status = cursor.uint(2, "sensor status") if flags & 1 << 3 else 0
     return Glucose(sequence, at, mmol, control, status)
-
-
-def control_point(payload: bytes) -> str | None:
-    """Read an indication of the control point: None when all went well, else what the meter says."""
-    cursor = Cursor(payload, "record access control point")
-    code = cursor.uint(1, "op code")
-    cursor.uint(1, "operator")
-    if code == NUMBER:
-        cursor.uint(2, "number of records")
-        return None
-    if code != RESPONSE:
-        return f"an answer of the unknown kind {code}"
-    cursor.uint(1, "request op code")
-    answer = cursor.uint(1, "response code")
-    return None if answer in {SUCCESS, NO_RECORDS} else ANSWERS.get(answer, f"response {answer}")

@@ -2,13 +2,16 @@
 
 A meter sends a stored reading again when its confirmation was lost, so a reading that carries the device's time
 has an id made of its own bytes: the same bytes are the same reading.
+
+Many meters' clocks are wrong, above all after a change of battery. Theirs is read before it is set, and what they
+had stored by the wrong clock is put where it happened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drivers.device_type import Outgoing, Unit, Visit
@@ -19,6 +22,11 @@ Reader: TypeAlias = Callable[[Frame, Unit], list[Fact]]
 
 SAY_AGAIN: Final[Millis] = 60_000
 """A continuous value that does not change is reported this often."""
+MOST_REMEMBERED: Final = 1000
+"""Records told before that are remembered; meters store 480 to 720."""
+MINUTE: Final = timedelta(minutes=1)
+WRONG: Final = 5 * MINUTE
+"""A meter's clock further off than this is wrong; less is its drift, or the time it took to ask."""
 MANUAL_UPDATE: Final = 1  # adjust reason of Current Time: somebody set it
 
 
@@ -26,7 +34,8 @@ def meter(what: str, readers: Mapping[str, Reader]) -> Reader:
     """A decoder that knows a meter's characteristics by their short UUID, and the battery level of all."""
     known = {gatt.uuid(short): reader for short, reader in readers.items()}
     known.setdefault(gatt.BATTERY_LEVEL, battery)
-    names = ", ".join([*readers, "2a19"])
+    known.setdefault(gatt.CURRENT_TIME, clock)
+    names = ", ".join([*readers, "2a19", "2a2b"])
 
     def decode(frame: Frame, unit: Unit) -> list[Fact]:
         reader = known.get(gatt.full(frame.channel))
@@ -47,12 +56,51 @@ def reading(
     facts: Mapping[str, Mapping[str, Value]], measured: datetime | None, frame: Frame, unit: Unit
 ) -> list[Fact]:
     """The facts of one stored reading: with the device's time where known, and an id if it carries a time."""
-    at = gatt.in_zone(measured, unit)
+    at = gatt.in_zone(_by_a_right_clock(measured, frame.heard, unit), unit)
     name = f"{gatt.full(frame.channel)[4:8]}-{frame.payload.hex()}" if measured is not None else None
     return [
         Fact(kind, data, at, None if name is None else f"{name}-{kind.partition('.')[2]}")
         for kind, data in facts.items()
     ]
+
+
+def told_before(name: str, unit: Unit) -> bool:
+    """Whether a stored record was told already; remembered if not. name: what tells it from all others."""
+    told = unit.memory.get("records", [])
+    if name in told:
+        return True
+    unit.memory["records"] = [*told, name][-MOST_REMEMBERED:]
+    return False
+
+
+def clock(frame: Frame, unit: Unit) -> list[Fact]:
+    """The meter's own clock (0x2A2B), before it is set: remembered while it is wrong by more than a little."""
+    theirs = gatt.Cursor(frame.payload, "current time").date_time("time")
+    if theirs is None or not isinstance(unit.settings.get("tz"), str):
+        return []
+    ours = _local(frame.heard, unit.settings)
+    if abs(ours - theirs) > WRONG:
+        unit.memory["clock"] = {"wrong": theirs.isoformat(), "right": ours.isoformat()}
+    return []
+
+
+def _by_a_right_clock(measured: datetime | None, heard: Millis, unit: Unit) -> datetime | None:
+    """A reading's time, put right if the meter stored it before its wrong clock was set.
+
+    Stored before: it is not later than the wrong clock stood then, and does not lie in the time that has been right
+    since. What a clock that ran ahead had stored within that time cannot be told apart, and is believed.
+    """
+    told = unit.memory.get("clock")
+    if measured is None or not isinstance(told, dict):
+        return measured
+    wrong, right = datetime.fromisoformat(told["wrong"]), datetime.fromisoformat(told["right"])
+    since_right = right <= measured <= _local(heard, unit.settings)
+    return measured if measured > wrong or since_right else later(measured, round((right - wrong) / MINUTE))
+
+
+def _local(at: Millis, settings: Mapping[str, Any]) -> datetime:
+    """Local time without a zone, as meters keep it."""
+    return datetime.fromtimestamp(at // 1000, _zone(settings.get("tz"))).replace(tzinfo=None)
 
 
 def shown(values: Mapping[str, float], steps: Mapping[str, float], unit: Unit, heard: Millis) -> list[Fact]:

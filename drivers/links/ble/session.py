@@ -169,7 +169,7 @@ class Session:
             self.routes.used(self.address)  # what was heard on the way here is no reason to come again
             self.count("connections")
             if talk is not None:
-                self._talking = Talking(talk, self._write, self._say)
+                self._talking = Talking(talk, self._write, self._tell)
             await self._prepare(client)
             self.reason, self.failing = "", False
             await self._stay(ear)
@@ -178,7 +178,7 @@ class Session:
             self._client = None
             talking, self._talking = self._talking, None
             if talking is not None:
-                if talking.busy:
+                if talking.unfinished:
                     self._wanted.set()  # what became of it is asked at the next connection
                 talking.lost()
             self._visited_at = asyncio.get_running_loop().time()
@@ -189,7 +189,7 @@ class Session:
         if self.use.conversation is None:
             return None
         try:
-            talk: Conversation = self.use.conversation(self.use.secret)
+            talk: Conversation = self.use.conversation(self.use.visit(self.now()))
         except ValueError as wrong:
             raise BleakError(str(wrong)) from None
         return talk
@@ -226,12 +226,11 @@ class Session:
             async with asyncio.timeout(self.patience.answer):
                 await client.clear_cache()
             raise BleakError(f"it has none of the characteristics {', '.join(self.use.subscribe)}")
-        for uuid in self.use.read:  # before anything is sent: the clock by which it was measured
-            if (one := _find(client, uuid)) is not None:
-                await self._read(client, one)
+        await self._read_all(client, self.use.first)
         for characteristic in present:
             await self._subscribe(client, characteristic)
-        for outgoing in self.use.greeting(self.now(), self.use.settings):
+        await self._read_all(client, self.use.read)
+        for outgoing in self.use.greeting(self.use.visit(self.now())):
             if (one := _find(client, outgoing.channel)) is not None:
                 await self._greet(client, one, outgoing.payload)
 
@@ -244,6 +243,11 @@ class Session:
 
         async with asyncio.timeout(self.patience.answer):
             await client.start_notify(characteristic, on_value)
+
+    async def _read_all(self, client: BleakClientWithServiceCache, wanted: tuple[str, ...]) -> None:
+        for uuid in wanted:
+            if (one := _find(client, uuid)) is not None:
+                await self._read(client, one)
 
     async def _read(
         self, client: BleakClientWithServiceCache, characteristic: BleakGATTCharacteristic
@@ -325,11 +329,7 @@ class Session:
         self._heard_at = asyncio.get_running_loop().time()
         if self._talking is None:
             return self._tell(channel, payload)
-        self._talking.heard(channel, payload)
-        return None
-
-    def _say(self, channel: str, payload: bytes) -> None:
-        self._tell(channel, payload)
+        return self._talking.heard(channel, payload)
 
     def _tell(self, channel: str, payload: bytes) -> asyncio.Future[bool] | None:
         if channel in self.use.read and self._is_echo(channel, payload):

@@ -6,6 +6,8 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 
+from bleak.exc import BleakError
+
 from drivers.device_type import Outgoing
 from drivers.links.link import LinkDown
 from drivers.protocols.conversation import Act, Conversation, Failed, Sent, Tell, Write
@@ -18,7 +20,7 @@ class Talking:
         self,
         talk: Conversation,
         write: Callable[[str, bytes], Awaitable[None]],
-        tell: Callable[[str, bytes], None],
+        tell: Callable[[str, bytes], asyncio.Future[bool] | None],
     ) -> None:
         self._talk = talk
         self._write = write
@@ -42,9 +44,9 @@ class Talking:
         """The link is up."""
         self._perform(self._talk.begin())
 
-    def heard(self, channel: str, payload: bytes) -> None:
-        """The device said something."""
-        self._perform(self._talk.heard(channel, payload))
+    def heard(self, channel: str, payload: bytes) -> asyncio.Future[bool] | None:
+        """The device said something; what is returned says later whether what is to be told of it was written down."""
+        return self._perform(self._talk.heard(channel, payload))
 
     async def send(self, outgoing: Outgoing) -> None:
         """Send and wait for the device's answer. Raises LinkDown, and says how far it had come."""
@@ -63,7 +65,11 @@ class Talking:
         """Write what is to be written, for ever; ends by cancellation or with the link's error."""
         while True:
             one = await self._writes.get()
-            await self._write(one.channel, one.payload)
+            try:
+                await self._write(one.channel, one.payload)
+            except (BleakError, TimeoutError):
+                if not one.may_fail:
+                    raise
 
     def lost(self) -> None:
         """The link is gone: everybody who waits learns what is known."""
@@ -73,17 +79,19 @@ class Talking:
             if not answered.done():
                 answered.set_exception(LinkDown("the link was lost; whether it arrived is not known"))
 
-    def _perform(self, acts: list[Act]) -> None:
+    def _perform(self, acts: list[Act]) -> asyncio.Future[bool] | None:
+        written: asyncio.Future[bool] | None = None
         for act in acts:
             match act:
                 case Write():
                     self._writes.put_nowait(act)
                 case Tell(channel, payload):
-                    self._tell(channel, payload)
+                    written = self._tell(channel, payload)
                 case Sent(ticket):
                     self._settle(ticket, None)
                 case Failed(ticket, reason):
                     self._settle(ticket, LinkDown(reason))
+        return written
 
     def _settle(self, ticket: int, wrong: LinkDown | None) -> None:
         answered = self._waiting.get(ticket)
