@@ -23,7 +23,7 @@ status code of SS 91100, *11073* the IEEE 11073 part and its code (`sensor.bit` 
 
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join([_OPENING, *_classes(), *_states()])
+    return "\n".join([_OPENING, *_classes(), *_states(), *_commands()])
 
 
 def _classes() -> Iterator[str]:
@@ -69,6 +69,17 @@ def _state_row(spec: StateSpec) -> str:
     number = f"number, {spec.unit}" if spec.unit else "number"
     values = number if spec.is_number else ", ".join(spec.values)
     return f"| `{spec.name}` | {spec.words['en']} · {spec.words['nb']} | {values} |"
+
+
+def _commands() -> Iterator[str]:
+    yield "## Commands\n"
+    yield "What devices can be asked. A rule may ask only for what can do no harm (`do:`, rules/README.md).\n"
+    yield "| command | English · bokmål | with | by a rule |"
+    yield "|---|---|---|---|"
+    for spec in CATALOGUE.commands.values():
+        told = f"{spec.words['en']} · {spec.words['nb']}"
+        yield f"| `{spec.name}` | {told} | {', '.join(spec.args) or '–'} | {spec.left_to_people or 'yes'} |"
+    yield ""
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from drivers.catalogue import (
     living,
     vitals,
 )
+from drivers.catalogue.commands import COMMANDS, CommandSpec
 from drivers.catalogue.every_class import CLASSES, GENERIC, NO_DEVICE
 from drivers.catalogue.spec import DataField, FactSpec, Lane, Language, StateSpec, Words
 from drivers.events import DecodeError, Value
@@ -35,6 +36,7 @@ __all__ = [
     "GENERIC",
     "NO_DEVICE",
     "Catalogue",
+    "CommandSpec",
     "DataField",
     "FactSpec",
     "Lane",
@@ -46,11 +48,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """facts: by kind. states: by name (`door.leaf`). classes: class → its words."""
+    """facts: by kind. states: by name (`door.leaf`). classes: class → its words. commands: by name (`lock.lock`)."""
 
     facts: Mapping[str, FactSpec]
     states: Mapping[str, StateSpec]
     classes: Mapping[str, Words]
+    commands: Mapping[str, CommandSpec]
 
     def spec(self, kind: str) -> FactSpec:
         """What is known of a kind. Raises DecodeError, naming the nearest kind, if there is none such."""
@@ -104,4 +107,5 @@ CATALOGUE = Catalogue(
     facts=MappingProxyType({each.kind: each for each in sorted(_facts(), key=_by_class)}),
     states=MappingProxyType({each.name: each for each in _states()}),
     classes=CLASSES,
+    commands=COMMANDS,
 )

@@ -1,12 +1,14 @@
 """The catalogue says enough of every fact, in both languages, and lets nothing through that it does not know."""
 
 import math
+import re
 
 import pytest
 
 from drivers.catalogue import CATALOGUE, GENERIC
 from drivers.catalogue_doc import PAGE, page
 from drivers.events import DecodeError
+from drivers.registry import DEVICE_TYPES
 
 DESIGNED = {
     "dispenser": "due reminded dispensed taken missed secured early_request jammed low_stock empty no_schedule "
@@ -147,3 +149,26 @@ def test_right_data_passes() -> None:
 def test_the_page_is_what_the_catalogue_says() -> None:
     """CATALOGUE.md is fresh; `python -m drivers.catalogue_doc` writes it."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_command_of_a_device_type_is_declared() -> None:
+    """Under one of the classes a unit may be registered as, with every argument it takes."""
+    for known in DEVICE_TYPES.values():
+        for name, args in known.commands.items():
+            declared = [CATALOGUE.commands.get(f"{each}.{name}") for each in known.classes]
+            takes = {arg for spec in declared if spec for arg in spec.args}
+            assert any(declared), (known.id, name)
+            assert takes >= set(args), (known.id, name)
+
+
+def test_no_rule_moves_a_bolt_or_gives_a_dose() -> None:
+    """What opens, locks or lets a dose out is left to people, by name and without exception (promises 6, 7)."""
+    moving = re.compile(r"lock|latch|open|release|dispense|give|advance|reset")
+    dangerous = {spec for spec in CATALOGUE.commands.values() if moving.search(spec.name.partition(".")[2])}
+    assert {spec.name for spec in dangerous} == {
+        "lock.lock", "lock.unlock", "lock.unlatch", "dispenser.dispense"
+    }  # fmt: skip
+    assert [spec for spec in dangerous if spec.harmless] == []
+    harmless = {spec.name for spec in CATALOGUE.commands.values() if spec.harmless}
+    speaking = {name for name in harmless if not name.endswith(".state")}
+    assert speaking == {"call.page", "dispenser.message", "pendant.message"}
