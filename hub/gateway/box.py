@@ -1,4 +1,5 @@
-"""What a Linux box can say of itself: whether its clock is kept right, and whether it runs on mains or battery.
+"""What a Linux box can say of itself: whether its clock is kept right, whether it runs on mains or battery, and how
+near this program is to the number of files and connections it may hold open.
 
 Small reads of kernel interfaces, without a program or a privilege. What a box cannot tell is None, and nobody
 invents it: a mains lead that nothing measures is unknown, not connected.
@@ -7,6 +8,8 @@ invents it: a mains lead that nothing measures is unknown, not connected.
 from __future__ import annotations
 
 import ctypes
+import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -24,12 +27,39 @@ NOT_SYNCHRONISED = 5
 """TIME_ERROR of adjtimex(2): nobody disciplines the clock, or not for a long while."""
 
 
+NO_LIMIT = 2**30
+"""A limit this high is none: the kernel's own (fs.nr_open) comes first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Power:
     """mains: whether mains power is there. battery: its charge in per cent. None: the box cannot tell."""
 
     mains: bool | None = None
     battery: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFiles:
+    """Descriptors that this process holds, and how many it may hold (the soft limit)."""
+
+    held: int
+    limit: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.held / self.limit
+
+
+def open_files() -> OpenFiles | None:
+    """How many descriptors are held; None where nobody can say or there is no limit."""
+    try:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        held = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  only their number
+    except OSError:
+        return None
+    return OpenFiles(held, limit) if 0 < limit < NO_LIMIT else None
 
 
 def synchronised() -> bool | None:

@@ -1,4 +1,4 @@
-"""Tells what the box can say of itself, when it changes: clock quality, mains and battery.
+"""Tells what the box can say of itself, when it changes: clock quality, mains, battery, and too many open files.
 
 What was told last is kept over restarts, so that a start says only what is different from before it. Where the
 world's clock is not the machine's (a demo, a replay) the machine's says nothing about it.
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from drivers.events import Value
+from drivers.events import Millis, Value
 from hub.gateway import box
-from hub.gateway.box import Power
+from hub.gateway.box import OpenFiles, Power
+from hub.gateway.journal import Line, health_line
 from hub.gateway.own_facts import OwnFacts
 from hub.gateway.steady_clock import SteadyClock
 from hub.store.errors import StoreError
@@ -29,6 +30,10 @@ QUALITY = {True: "good", False: "drifting"}
 
 BATTERY_STEP = 5
 """Per cent that a battery's charge must have moved to be told again."""
+
+FILES = "open files"
+MANY_FILES, FEW_FILES = 0.7, 0.5
+"""Shares of the descriptors a process may hold: from the first it is told, below the second it is over."""
 
 NOTE = "box:"
 """How the rows of store_note begin that hold what was told last."""
@@ -46,6 +51,7 @@ class BoxWatch:
     own_clock: bool
     synchronised: Callable[[], bool | None] = box.synchronised
     power: Callable[[], Power] = box.power
+    files: Callable[[], OpenFiles | None] = box.open_files
     _told: dict[str, str] | None = None
 
     async def run(self) -> None:
@@ -66,6 +72,9 @@ class BoxWatch:
             await self._mains(now.mains)
         if now.battery is not None:
             await self._battery(now.battery)
+        files = self.files()
+        if files is not None:
+            await self._files(files)
 
     async def _look_at_clock(self) -> None:
         kept = self.synchronised()
@@ -91,6 +100,17 @@ class BoxWatch:
         await self.own.tell("gateway.battery", value=charge)
         await self.keep("battery", str(charge))
 
+    async def _files(self, files: OpenFiles) -> None:
+        """A leak of descriptors ends in a gateway that can open nothing any more, so it is told while there is time."""
+        was_told = await self.last("files") == "many"
+        if files.share >= MANY_FILES and not was_told:
+            say.error("many files and connections are open", held=files.held, limit=files.limit)
+            await self.own.note(_many_files(files, self.clock.now()))
+            await self.keep("files", "many")
+        elif files.share < FEW_FILES and was_told:
+            await self.own.note(_few_files(files, self.clock.now()))
+            await self.keep("files", "few")
+
     async def last(self, what: str) -> str:
         """What was told last, also before a restart; empty for nothing. Raises StoreError."""
         if self._told is None:
@@ -109,6 +129,28 @@ class BoxWatch:
                 ).rowcount
             )
         )
+
+
+def _many_files(files: OpenFiles, now: Millis) -> Line:
+    return health_line(
+        FILES,
+        f"Programmet i hjemmesentralen holder {files.held} av {files.limit} mulige filer og forbindelser åpne",
+        f"The gateway's program holds {files.held} of {files.limit} possible files and connections open",
+        now,
+        held=files.held,
+        limit=files.limit,
+        urgency="moderate",
+        staff_action={
+            "nb": "Start programmet på nytt (systemctl restart trygghub-gateway), og meld feilen med loggen.",
+            "en": "Restart the program (systemctl restart trygghub-gateway), and report the fault with its log.",
+        },
+    )
+
+
+def _few_files(files: OpenFiles, now: Millis) -> Line:
+    nb = f"Programmet i hjemmesentralen holder få filer åpne igjen ({files.held} av {files.limit})"
+    en = f"The gateway's program holds few files open again ({files.held} of {files.limit})"
+    return health_line(FILES, nb, en, now, held=files.held, limit=files.limit, over=True)
 
 
 def _stored(db: sqlite3.Connection) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from hub.clock import ManualClock
 from hub.gateway import box
-from hub.gateway.box import Power
+from hub.gateway.box import OpenFiles, Power
 from hub.gateway.box_watch import BoxWatch
 from hub.gateway.own_facts import OwnFacts
 from hub.gateway.steady_clock import SteadyClock
@@ -54,6 +54,7 @@ class Box:
         self.clock, self.writer, self.own_clock = clock, writer, own_clock
         self.kept: bool | None = True
         self.power = Power()
+        self.files: OpenFiles | None = None
         self.watch = self.started()
 
     def started(self) -> BoxWatch:
@@ -66,6 +67,7 @@ class Box:
             self.own_clock,
             lambda: self.kept,
             lambda: self.power,
+            lambda: self.files,
         )
 
     async def look(self, clock: float = 60) -> None:
@@ -119,3 +121,28 @@ async def test_a_simulated_world_has_no_box_clock(
     await simulated.look()
     await simulated.look(clock=3600)
     assert stored.bodies("event") == stored.bodies("health") == []
+
+
+def test_this_process_holds_some_files_open() -> None:
+    """On Linux with a limit the number is known; it is above the three every program has and below the limit."""
+    files = box.open_files()
+    assert files is None or 3 <= files.held < files.limit
+
+
+async def test_a_leak_of_connections_is_told_once_and_over_once(
+    at_home: Box, stored: SimpleNamespace
+) -> None:
+    """From seven tenths of the limit on, over a restart of the program, until it has fallen below one half."""
+    at_home.kept = None
+    for held in (600, 716, 717, 1000):
+        at_home.files = OpenFiles(held, 1024)
+        await at_home.look()
+    at_home.watch = at_home.started()
+    for held in (600, 511, 40):
+        at_home.files = OpenFiles(held, 1024)
+        await at_home.look()
+    told = [
+        (body["what"], body["data"]["held"], body["data"].get("over", False))
+        for body in stored.bodies("health")
+    ]
+    assert told == [("open files", 717, False), ("open files", 511, True)]
