@@ -62,6 +62,7 @@ MARKED = (
     col(Alert.owner),
     col(Alert.seen_by),
     col(Alert.at),
+    col(Alert.area),
 )
 """The columns of a mark: all open alerts are read as these, and only what is shown is read in full."""
 
@@ -85,7 +86,14 @@ def mark_of(alert: Any) -> Mark:
         handling=alert.handling,
         owner=alert.owner or "",
         seen=tuple(str(one["staff"]) for one in alert.seen_by),
-        key=list_key(alert.urgency, alert.queue, alert.handling, alert.at, alert.id or 0),
+        key=list_key(
+            alert.urgency,
+            alert.queue,
+            alert.handling,
+            alert.at,
+            alert.id or 0,
+            grouped=alert.area is not None,
+        ),
     )
 
 

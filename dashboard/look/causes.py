@@ -62,7 +62,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """rule: its name in the book. reason: of a clear or hold. more: events not shown. detail: what a program said."""
+    """rule: its name in the book. reason: of a clear or hold. more: events not shown. detail: what a program said.
+
+    says: what the rule waits for, and what is worth knowing of this time, in sentences.
+    """
 
     rule: str
     reason: str
@@ -70,6 +73,7 @@ class Why:
     more: int
     params: tuple[tuple[str, str], ...]
     detail: str = ""
+    says: tuple[str, ...] = ()
 
 
 def why_of(

@@ -34,8 +34,14 @@ def tier_of(urgency: str, queue: str) -> Tier:
     return _CARE.get(urgency, "p1")
 
 
-def list_key(urgency: str, queue: str, handling: str, at: Millis, number: int) -> str:
-    """A fixed-width text whose order is the order of the list: priority, untaken first, oldest first."""
+def list_key(
+    urgency: str, queue: str, handling: str, at: Millis, number: int, *, grouped: bool = False
+) -> str:
+    """A fixed-width text whose order is the order of the list: priority, untaken first, oldest first.
+
+    grouped: it belongs to an area's alarm. Forty silent gateways stand behind the alarm that speaks for them, and
+    behind everything else of their priority that nobody has taken: a fall must not be looked for among them.
+    """
     tier = TIERS.index(tier_of(urgency, queue))
     rank = _URGENCY.index(urgency) if urgency in _URGENCY else 0
-    return f"{tier}{rank}{_HANDLING.get(handling, 0)}{at:015d}{number:012d}"
+    return f"{tier}{rank}{_HANDLING.get(handling, 0)}{int(grouped)}{at:015d}{number:012d}"

@@ -73,7 +73,9 @@ def row_of(told: Told, redaction: Redaction, language: Language, now: Millis) ->
     return Row(
         id=told.id,
         version=alert.version,
-        key=list_key(alert.urgency, alert.queue, alert.handling, alert.at, told.id),
+        key=list_key(
+            alert.urgency, alert.queue, alert.handling, alert.at, told.id, grouped=alert.area is not None
+        ),
         list="alarms" if alert.urgency in LISTED else "work",
         tier=tier_of(alert.urgency, alert.queue),
         urgency=alert.urgency,

@@ -9,13 +9,16 @@ from typing import Any
 
 from dashboard.look.causes import PARAMETERS
 from dashboard.look.words import Language, mark, say
-from rules import Book
+from drivers.catalogue import CATALOGUE
+from rules import Book, Form
 from rules.book import Rule
-from rules.language.types import ValueType, read_parameter
+from rules.language.types import Setting, ValueType, read_parameter
 from rules.problems import Wrong
 from rules.spans import say_clock, say_span
 
 GAP = "…"
+MOST_KINDS = 3
+"""Kinds named in a sentence; `any.heartbeat` stands for a dozen."""
 UNITS = {
     **dict.fromkeys(("t", "time", "timer", "hour", "hours"), "h"),
     **dict.fromkeys(("døgn", "dag", "dager", "day", "days"), "d"),
@@ -46,6 +49,79 @@ def rule_name(rule: Rule, language: Language, resident: str) -> str:
         values["times"] = str(rule.count.value)
     said = rule.alert.say(language, values)
     return said[:1].upper() + said[1:]
+
+
+SENTENCES: Mapping[Form, str] = {
+    Form.HAPPENS: mark("The rule acts when this happens: %(first)s."),
+    Form.THEN: mark("The rule acts when one follows the other within %(wait)s: %(first)s, then %(second)s."),
+    Form.TIMES: mark("The rule acts when this happens %(times)s times within %(wait)s: %(first)s."),
+    Form.UNANSWERED: mark(
+        "The rule acts when this happens: %(first)s, and this does not within %(wait)s: %(second)s."
+    ),
+    Form.LASTING: mark("The rule acts when this has been so for %(wait)s: %(what)s."),
+    Form.SILENCE: mark("The rule acts when this has not been heard for %(wait)s: %(first)s."),
+    Form.DAILY: mark("The rule acts when this has not been heard between %(begin)s and %(end)s: %(first)s."),
+}
+AT_ONCE = mark("The rule acts as soon as this is so: %(what)s.")
+"""Of a condition that need not last."""
+
+
+def rule_sentence(rule: Rule, language: Language) -> str:
+    """What the rule waits for: `The rule acts when this has been so for 10 min: Pulse > «High pulse from».`"""
+    begin, end = rule.window or (None, None)
+    names = {
+        "first": _kinds(rule.events, language),
+        "second": _kinds(rule.second, language),
+        "wait": _setting(rule.wait, language),
+        "times": _setting(rule.count, language),
+        "begin": _setting(begin, language),
+        "end": _setting(end, language),
+        "what": _condition(rule.condition.text, language) if rule.condition else "",
+    }
+    at_once = rule.form is Form.LASTING and rule.wait is None
+    return say(language, AT_ONCE if at_once else SENTENCES[rule.form], **names)
+
+
+def _kinds(kinds: tuple[str, ...], language: Language) -> str:
+    words = [CATALOGUE.facts[kind].words[language] for kind in kinds[:MOST_KINDS]]
+    return " / ".join(words) + (f" {GAP}" if len(kinds) > MOST_KINDS else "")
+
+
+def _setting(setting: Setting | None, language: Language) -> str:
+    """A number, span or time of a rule: itself, or what the resident's limit or the device's is called."""
+    if setting is None:
+        return ""
+    if setting.parameter:
+        return f"«{limit_name(setting.parameter, language)}»"
+    if setting.of_device:
+        return say(language, "as long as the device may be silent")
+    return shown("", setting.value, setting.type, language)
+
+
+def _condition(text: str, language: Language) -> str:
+    """A condition with states, their values and limits by their names; the rest stays as the book has it."""
+
+    def so(found: re.Match[str]) -> str:
+        state = CATALOGUE.states.get(found[1])
+        if state is None or found[3] not in state.value_words:
+            return found[0]
+        value = state.value_words[found[3]][language]
+        negated = f"{say(language, 'not')} " if found[2] else ""
+        return f"{state.words[language]}: {negated}{value}"
+
+    def named(found: re.Match[str]) -> str:
+        if found[0].startswith("resident."):
+            return f"«{limit_name(found[0].removeprefix('resident.'), language)}»"
+        state = CATALOGUE.states.get(found[0])
+        return state.words[language] if state else found[0]
+
+    text = re.sub(r"([a-z]+\.[a-z0-9_]+) is (not )?([a-z_]+)", so, text)
+    text = re.sub(r"[a-z]+\.[a-z0-9_]+", named, text)
+    text = re.sub(r"\b(and|or|not)\b", lambda found: say(language, JOINERS[found[0]]), text)
+    return text.replace(">=", "≥").replace("<=", "≤")
+
+
+JOINERS = {"and": mark("and"), "or": mark("or"), "not": mark("not")}
 
 
 def limit_name(name: str, language: Language) -> str:

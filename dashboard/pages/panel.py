@@ -6,7 +6,7 @@ Reading it is reading about a resident: each time is a row in the audit trail (p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlmodel import col, select
@@ -16,8 +16,9 @@ from dashboard.auth.scope import scope_of
 from dashboard.auth.sessions import Viewer
 from dashboard.look import alarm_words
 from dashboard.look.causes import Why, why_of
-from dashboard.look.moments import Moment, age, local, moment
+from dashboard.look.moments import WORTH_TELLING_APART, Moment, age, local, moment
 from dashboard.look.rows import Row, row_of
+from dashboard.look.rule_words import rule_sentence
 from dashboard.look.words import Language, mark, pick, say, say_many
 from dashboard.pages.looking import look
 from dashboard.reads.alerts import Told, alert_in, told
@@ -33,7 +34,9 @@ from hub.centre.alerts.codes import CAUSES, MEASURES
 from hub.centre.alerts.lifecycle import ALLOWED, posture
 from hub.centre.alerts.standing import standing_of
 from hub.centre.areas.counting import KIND as AREA
+from hub.hindsight.books import book_in_force
 from hub.store.centre_tables import Alert, AlertLine, Resident
+from rules.spans import say_span
 
 SNOOZES = (5, 10, 15, 30)
 """Minutes to choose from."""
@@ -313,7 +316,7 @@ async def _why(
         entries = await entries_of(session, alert.evidence, alert.home)
         found = await names(session, homes=(), devices={entry.device for entry in entries})
         places = {key: device.name or key for key, device in found.devices.items()}
-    return why_of(
+    why = why_of(
         alert.rule,
         alert.because,
         entries,
@@ -323,6 +326,25 @@ async def _why(
         tz=tz,
         language=language,
     )
+    return replace(why, says=_sentences(alert, tz, language, now))
+
+
+def _sentences(alert: Alert, tz: str, language: Language, now: Millis) -> tuple[str, ...]:
+    """What the rule waits for, when it acted, and how late that was, as far as the book and the decision say."""
+    rule = book_in_force().rules.get(alert.rule)
+    lag = alert.because.get("lag", 0)
+    said = [rule_sentence(rule, language)] if rule is not None else []
+    said.append(
+        say(language, "This time it acted at %(time)s.", time=moment(alert.at, now, tz, language).clock)
+    )
+    if isinstance(lag, int) and lag > 0:
+        said.append(
+            say(language, "That was heard %(span)s after it had happened.", span=say_span(lag, language))
+        )
+    elif alert.heard - alert.at > WORTH_TELLING_APART:
+        heard = moment(alert.heard, now, tz, language).clock
+        said.append(say(language, "It was decided later, at %(time)s.", time=heard))
+    return tuple(said)
 
 
 async def _timeline_of(session: AsyncSession, home: str, language: Language) -> str:

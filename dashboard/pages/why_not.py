@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse
 
 from dashboard.auth.scope import Scope
+from dashboard.look.event_words import DOSE
 from dashboard.look.moments import Moment, local, moment
 from dashboard.look.rows import Row, row_of
 from dashboard.look.rule_words import rule_name
@@ -35,6 +37,8 @@ router = APIRouter()
 LONGEST_BACK: Millis = 400 * DAY
 """A year and a little; further back nobody remembers what they ask about."""
 MOST_ALARMS = 5
+KIND = re.compile(r" \((?:[a-z]+)\.(?:[a-z0-9_]+)\)")
+"""The engine names a kind behind its words; people need the words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +139,25 @@ def _heads(line: str) -> bool:
     return line.endswith(":")
 
 
-def in_words(line: str, home: str, devices: dict[str, str]) -> str:
-    """A sentence of the engine's without the home's id at its head, and with a device's name instead of its id."""
+def in_words(line: str, home: str, devices: Mapping[str, str]) -> str:
+    """A sentence of the engine's for people: devices by name, doses by time, no ids of homes, no kinds in brackets."""
     for key, name in ((home, ""), *devices.items()):
-        line = line.replace(f"  {key}  ", f"  {name}  " if name else "  ")
-        if line.startswith(f"{key}: "):
-            rest = line.removeprefix(f"{key}: ")
-            line = f"{name}: {rest}" if name else rest[:1].upper() + rest[1:]
-    return line
+        known = re.escape(key)
+        found = re.match(rf"{known}(/[^:]*(?:[0-9]:[^:]*)?)?: ", line)
+        if found:
+            line = f"{_head(name, found[1])}{line[found.end() :]}"
+        found = re.search(rf"  {known}(/\S+)?  ", line)
+        if found:
+            line = f"{line[: found.start()]}  {_head(name, found[1])}{line[found.end() :]}"
+    line = KIND.sub("", line)
+    return line[:1].upper() + line[1:]
+
+
+def _head(name: str, part: str | None) -> str:
+    """What a sentence speaks of: a device, a dose of it, or nothing but the home."""
+    dose = DOSE.match(part[1:]) if part else None
+    words = ", ".join(filter(None, (name, dose[0] if dose else (part or "")[1:])))
+    return f"{words}: " if words else ""
 
 
 async def _raised(

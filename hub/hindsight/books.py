@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from rules import Book, BookError, load_book, standard_book_text
@@ -13,7 +14,13 @@ def book_in_force() -> Book:
     path = os.environ.get("TRYGGHUB_RULES", "")
     if path:
         try:
-            return load_book(Path(path).read_text("utf-8"), source=Path(path).name)
+            return _loaded(Path(path).read_text("utf-8"), Path(path).name)
         except (BookError, OSError, UnicodeDecodeError):
             pass
-    return load_book(standard_book_text(), source="standard.yaml")
+    return _loaded(standard_book_text(), "standard.yaml")
+
+
+@lru_cache(maxsize=4)
+def _loaded(text: str, source: str) -> Book:
+    """A book is read anew when its text is another one. Raises BookError."""
+    return load_book(text, source=source)

@@ -98,7 +98,13 @@ def test_sentences_name_devices_and_not_ids() -> None:
     names = {"lock-1": "Dørlås"}
     assert in_words("h1: last was 104.", "h1", names) == "Last was 104."
     assert in_words("lock-1: sist ukjent.", "h1", names) == "Dørlås: sist ukjent."
-    assert in_words("  15 Jan 08:00  lock-1  raised", "h1", names) == "  15 Jan 08:00  Dørlås  raised"
+    assert in_words("  15 Jan 08:00  lock-1  raised", "h1", names) == "  15 Jan 08:00  Dørlås: raised"
+    assert in_words("  15 Jan 08:00  h1  raised", "h1", names) == "  15 Jan 08:00  raised"
+    assert in_words("h1/08:00-1795330800000: answered.", "h1", names) == "08:00: answered."
+    assert (
+        in_words("h1/evening: waiting for: Taken (dispenser.taken).", "h1", names)
+        == "Evening: waiting for: Taken."
+    )
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def test_the_key_of_a_row_is_its_place() -> None:
     keys = [
         priority.list_key("critical", "care", "new", 1, 7),
         priority.list_key("critical", "technical", "seen", 2, 6),
+        priority.list_key("critical", "technical", "new", 1, 8, grouped=True),
         priority.list_key("critical", "care", "taken", 1, 5),
         priority.list_key("critical", "care", "snoozed", 1, 5),
         priority.list_key("high", "care", "new", 1, 4),
