@@ -88,5 +88,6 @@ async def reset_device(adapter: Adapter) -> None:
         done = await recover_adapter(int(adapter.name.removeprefix("hci")), adapter.address, gone_silent=True)
     if not done:
         raise BleakError(
-            f"{adapter.name} could not be reset; the gateway needs the capabilities NET_ADMIN and NET_RAW for it"
+            f"{adapter.name} could not be reset (that needs the capabilities NET_ADMIN and NET_RAW, and a Python with"
+            " Bluetooth sockets)"
         )

@@ -199,7 +199,7 @@ def bluez_link(make_link) -> Callable[..., BleLink]:
         options.setdefault("patience", replace(IMPATIENT, silence=60))
         return make_link(
             units,
-            radios=open_radios("bluez", passkeys=passkeys),
+            radios=open_radios(options.pop("setting", "bluez"), passkeys=passkeys),
             back_off=lambda: BackOff(0.01, 0.05),
             **options,
         )
