@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.api import alerts, devices, gateways, homes, problems, rules
+from hub.api import alerts, devices, gateways, homes, problems, quarantine, rules
 from hub.api.context import Api
 
 __all__ = ["Api", "make_api"]
@@ -42,6 +42,7 @@ TAGS = [
         "description": "What is installed, what is known of it, and asking it for something.",
     },
     {"name": "gateways", "description": "The boxes in the homes, and how far their reports have come in."},
+    {"name": "quarantine", "description": "What gateways sent and nobody could read, for technicians."},
     {
         "name": "rules",
         "description": "Why an alert is there, why one is not, and what if. Every look is audited.",
@@ -64,7 +65,7 @@ def make_api(api: Api) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.api = api
-    for part in (alerts, homes, devices, gateways, rules):
+    for part in (alerts, homes, devices, gateways, quarantine, rules):
         app.include_router(part.router)
     app.add_api_route("/", index, include_in_schema=False)
     problems.install(app)

@@ -37,6 +37,7 @@ class Right(StrEnum):
     EMERGENCY_ACCESS = "open a home outside the zones with a reason"
     EDIT_REGISTRY = "edit the registry"
     SEE_AUDIT = "see the audit trail"
+    MEND = "replay or drop what could not be read"
     ASK_WHAT_IF = "ask what other limits would have changed"
 
 
@@ -60,11 +61,11 @@ GRANTS: Mapping[str, frozenset[Right]] = MappingProxyType(
         "nurse": _CARER | {Right.EMERGENCY_ACCESS},
         "coordinator": _CARER | {Right.EMERGENCY_ACCESS, Right.SEE_AUDIT, Right.ASK_WHAT_IF},
         "technician": frozenset(
-            {Right.SEE_TECHNICAL, Right.ANSWER_TECHNICAL, Right.SEE_DEVICES, Right.ASK_DEVICES}
+            {Right.SEE_TECHNICAL, Right.ANSWER_TECHNICAL, Right.SEE_DEVICES, Right.ASK_DEVICES, Right.MEND}
         ),
         "auditor": frozenset({Right.SEE_AUDIT}),
         "kiosk": frozenset({Right.SEE_ALERTS, Right.SEE_TECHNICAL}),
-        "admin": frozenset({Right.EDIT_REGISTRY, Right.SEE_TECHNICAL, Right.SEE_DEVICES}),
+        "admin": frozenset({Right.EDIT_REGISTRY, Right.SEE_TECHNICAL, Right.SEE_DEVICES, Right.MEND}),
     }
 )
 """Role → rights. A technician reads no care notes; an auditor reads the trail and nothing else."""

@@ -87,8 +87,12 @@ def _row(deed: Deed, previous: str) -> dict[str, Any]:
 
 def digest(previous: str, columns: Mapping[str, Any]) -> str:
     """The hash of a row with these columns behind that predecessor."""
-    canonical = orjson.dumps(dict(columns), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(previous.encode() + b"\n" + canonical).hexdigest()
+    return hashlib.sha256(previous.encode() + b"\n" + canonical(columns)).hexdigest()
+
+
+def canonical(columns: Mapping[str, Any]) -> bytes:
+    """JSON that is the same for the same content."""
+    return orjson.dumps(dict(columns), option=orjson.OPT_SORT_KEYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ COMMANDS = {
     "registry": ("registry", "check, import or export homes, residents, devices and staff"),
     "rules": ("rules", "check rule books, replay events against them"),
     "audit": ("audit", "verify the audit trail"),
+    "quarantine": ("quarantine", "what gateways sent and nobody could read: look, replay, drop"),
     "sign-in-link": ("sign_in", "make a one-time link into the dashboard"),
     "doctor": ("doctor", "look for what is missing or wrong on this machine"),
 }

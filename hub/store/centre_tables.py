@@ -160,10 +160,15 @@ class EmergencyAccess(CentreTable, table=True):
 # ---------------------------------------------------------------- journal
 
 
+UNREAD = text("type = 'unreadable'")
+"""What was stored under its number and not understood; few, and looked for by people."""
+
+
 class Entry(CentreTable, table=True):
     """One line of the journal of all homes, exactly once per (gateway, epoch, lane, number).
 
-    type: event, decision, unknown, unreadable, result or health (hub.uplink.messages gives the bodies).
+    type: event, decision, unknown, unreadable, result or health (hub.uplink.messages gives the bodies); `dropped` for
+    an unreadable one that a person gave up.
     event_id, home, device, kind, at, heard are lifted out of the body for queries; received: our commit time.
     """
 
@@ -171,6 +176,7 @@ class Entry(CentreTable, table=True):
         UniqueConstraint("gateway", "epoch", "lane", "number", name="entry_once"),
         Index("entry_of_home", "home", "at"),
         Index("entry_of_device", "device", "at"),
+        Index("entry_unread", "seq", sqlite_where=UNREAD, postgresql_where=UNREAD),
     )
     seq: int | None = row_number()
     gateway: str

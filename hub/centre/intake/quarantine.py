@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 
 from sqlalchemy import delete
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
 from hub.store.centre_tables import Quarantined
 
-KEPT_BYTES = 4096
-"""Of each payload; its true size is noted."""
+KEPT_BYTES = 262_144
+"""Of each payload, so that it can be replayed: more than a gateway of ours puts into one. Its true size is noted."""
 
-MOST = 1000
-"""Messages kept; beyond that the oldest go."""
+MOST, MOST_BYTES = 1000, 67_108_864
+"""Messages, and bytes of them, that are kept; beyond either the oldest go."""
 
 
 async def put_aside(
@@ -46,7 +46,12 @@ async def put_aside(
 
 
 async def _forget_oldest(session: AsyncSession) -> None:
-    newest = select(Quarantined.id).order_by(col(Quarantined.id).desc()).offset(MOST).limit(1)
-    first_too_many = (await session.exec(newest)).first()
+    sizes = select(Quarantined.id, func.length(Quarantined.payload)).order_by(col(Quarantined.id).desc())
+    room, first_too_many = 2 * MOST_BYTES, None
+    for place, (id_, digits) in enumerate((await session.exec(sizes)).all()):
+        room -= digits
+        if place >= MOST or (room < 0 and place):
+            first_too_many = id_
+            break
     if first_too_many is not None:
         await session.exec(delete(Quarantined).where(col(Quarantined.id) <= first_too_many))

@@ -113,10 +113,11 @@ async def _insert(session: AsyncSession, new: Sequence[tuple[LaneKey, Read]], no
         index_elements=["gateway", "epoch", "lane", "number"]
     )
     connection = await session.connection()
-    await connection.execute(statement, [_row(key, entry, now) for key, entry in new])
+    await connection.execute(statement, [columns(key, entry, now) for key, entry in new])
 
 
-def _row(key: LaneKey, entry: Read, now: Millis) -> dict[str, Any]:
+def columns(key: LaneKey, entry: Read, now: Millis) -> dict[str, Any]:
+    """An entry as a row of the journal."""
     at = now if entry.at is None else entry.at
     return {
         "gateway": key[0],

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from hub.api import Api, make_api
 from hub.registry.check import check
-from hub.store.centre_tables import Audit, CommandRow, DeviceState, Entry, Staff
+from hub.store.centre_tables import Audit, CommandRow, DeviceState, Entry, Quarantined, Staff
 
 
 async def trail(store) -> list[str]:
@@ -95,12 +95,14 @@ async def test_olga_sees_nothing(ask, judge, store, clock, desk):
         "device": "lock-1",
         "gateway": "gw1",
         "command": "c0ffee01c0ffee01",
+        "aside": "1",
     }
     bodies = {
         "step": {"version": 1, "step": "calling"},
         "snooze": {"version": 1, "until": clock.now() + 1000, "reason": "x"},
         "resolve": {"version": 1, "cause": "pain", "measure": "visit"},
         "commands": {"name": "lock"},
+        "drop": {"reason": "because"},
     }
     for method, template in routes(app):
         path = re.sub(r"{(\w+)}", lambda found: filled[found[1]], template)
@@ -124,7 +126,7 @@ async def test_nobody_is_let_in_without_a_session(ask, store, clock, desk):
         return None
 
     for method, template in routes(make_api(Api(store, clock, desk, nobody))):
-        path = re.sub(r"{number}", "1", re.sub(r"{command}", "c0ffee01", template))
+        path = re.sub(r"{number}|{aside}", "1", re.sub(r"{command}", "c0ffee01", template))
         answer = await ask(
             "", method, re.sub(r"{\w+}", "h1", path), json={"version": 1} if method == "POST" else None
         )
@@ -354,3 +356,34 @@ async def test_openapi_is_complete(store, clock, desk):
             assert "401" in route["responses"], (path, method)
             for parameter in route.get("parameters", []):
                 assert parameter["schema"], (path, parameter["name"])
+
+
+async def test_a_technician_mends_what_could_not_be_read(ask, store, clock):
+    """Tor sees what waits of his gateways, drops it with a reason, and nobody else does."""
+    async with store.writing() as session:
+        for number, gateway in enumerate(("gw1", "gw2", "stranger")):
+            session.add(
+                Quarantined(
+                    at=clock.now(),
+                    topic=f"gateways/{gateway}/up/alarm",
+                    gateway=gateway,
+                    digest=str(number),
+                    problem="an uplink message is JSON",
+                    payload=b"nonsense".hex(),
+                    size=8,
+                    last_at=clock.now(),
+                )
+            )
+    assert (await ask("nils", "GET", "/quarantine")).status_code == 403
+    assert [one["id"] for one in (await ask("tor", "GET", "/quarantine")).json()] == ["1", "3"]
+    assert (await ask("tor", "GET", "/quarantine/1")).json()["content"] == "nonsense"
+    assert (await ask("tor", "GET", "/quarantine/2")).status_code == 404
+    assert (await ask("tor", "POST", "/quarantine/1/replay")).status_code == 409
+    assert (await ask("tor", "POST", "/quarantine/1/drop", json={"reason": ""})).status_code == 422
+    assert (await ask("tor", "POST", "/quarantine/1/drop", json={"reason": "a test"})).status_code == 204
+    async with store.reading() as session:
+        deeds = (await session.exec(select(Audit).order_by(col(Audit.seq)))).all()
+    assert [(deed.actor, deed.action, deed.why) for deed in deeds] == [
+        ("tor", "look", ""),
+        ("tor", "quarantine.drop", "a test"),
+    ]

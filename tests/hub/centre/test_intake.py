@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from drivers.events import iso
 from drivers.links.mqtt_client import Message
 from hub.centre.intake.intake import Intake
+from hub.centre.intake.quarantine import KEPT_BYTES
 from hub.centre.intake.storing import LaneKey
 from hub.centre.intake.watermark import Mark
 from hub.store.centre_tables import Alert, CommandRow, DeviceState, Entry, Gateway, Lane, Quarantined
@@ -283,7 +284,7 @@ async def test_unreadable_messages_are_put_aside(gate: Gate, store, payload):
     (aside,) = await rows(store, Quarantined)
     assert (aside.gateway, aside.times, aside.size) == ("gw1", 2, len(payload))
     assert aside.problem
-    assert len(aside.payload) <= 8192
+    assert len(aside.payload) <= 2 * KEPT_BYTES
     (alert,) = await rows(store, Alert)
     assert alert.rule == "hub:unreadable entry"
     assert alert.says["nb"] == "Boksen gw1 sender noe som sentralen ikke forstår."
