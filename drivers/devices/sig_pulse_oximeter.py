@@ -1,7 +1,8 @@
 """A pulse oximeter by the Bluetooth SIG's Pulse Oximeter Service (0x1822), such as Nonin's and ChoiceMMed's.
 
 Spot checks are reported one by one, those that the device has stored too. Continuous values come every second and
-are reported when they change or a minute has passed. Numbers the device does not stand by (no finger, early estimate, demonstration) are none.
+are reported when they change or a minute has passed. Numbers the device does not stand by (no finger, early estimate,
+demonstration) are none.
 """
 
 from __future__ import annotations

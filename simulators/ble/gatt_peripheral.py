@@ -32,6 +32,8 @@ READABLE, WRITEABLE = gatt.Characteristic.READABLE, gatt.Characteristic.WRITEABL
 class GattPeripheral(Peripheral):
     """A connectable device. service: the 16-bit UUID it advertises. battery: percent.
 
+    clock: its own local time where it has a Current Time Service, None while it is not set; tells_clock: others
+    may read it.
     newest_first: stored readings come in the wrong order. break_link: the link is lost with the next
     reading on its way.
     """
@@ -45,6 +47,8 @@ class GattPeripheral(Peripheral):
         self.battery = battery
         self.stored: deque[tuple[str, bytes]] = deque()
         self.clock_writes: list[bytes] = []
+        self.clock: datetime | None = None
+        self.tells_clock = True
         self.newest_first = False
         self.break_link = False
         self._characteristics: dict[str, gatt.Characteristic[bytes]] = {}
@@ -135,9 +139,16 @@ class GattPeripheral(Peripheral):
 
     def _time_service(self) -> gatt.Service:
         """Current Time (0x1805): a central may set the clock; what it wrote stands in `clock_writes`."""
-        clock = self._offer("2A2B", WRITE | READ, bytes(10), READABLE | WRITEABLE)
-        clock.on(clock.EVENT_WRITE, lambda _connection, value: self.clock_writes.append(bytes(value)))
+        day = date_time(self.clock) if self.clock is not None else bytes(7)
+        readable = READABLE if self.tells_clock else gatt.Characteristic.Permissions(0)
+        clock = self._offer("2A2B", WRITE | READ, day + bytes(3), readable | WRITEABLE)
+        clock.on(clock.EVENT_WRITE, lambda _connection, value: self._set_clock(bytes(value)))
         return gatt.Service("1805", [clock])
+
+    def _set_clock(self, value: bytes) -> None:
+        self.clock_writes.append(value)
+        year, month, day, hour, minute, second = int.from_bytes(value[:2], "little"), *value[2:7]
+        self.clock = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  local time, as meters keep it
 
     def _battery_service(self) -> gatt.Service:
         return gatt.Service("180F", [self._offer("2A19", READ | NOTIFY, bytes([self.battery]))])

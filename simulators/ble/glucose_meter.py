@@ -6,20 +6,20 @@ Records stay in the meter; who wants them asks at the control point. It speaks t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from bumble import gatt
+from bumble import core, gatt
 from bumble.device import Connection, Device
 
 from simulators.ble.gatt_peripheral import INDICATE, NOTIFY, READ, WRITE, GattPeripheral, date_time
 from simulators.ble.medical_float import sfloat
 from simulators.ble.peripheral import GONE
 from simulators.ble.printed_passkey import bond_by
+from simulators.ble.record_store import RecordStore
 
 MEASUREMENT, FEATURE, CONTROL_POINT = "2A18", "2A51", "2A52"
-REPORT, DELETE, COUNT, NUMBER, RESPONSE = 0x01, 0x02, 0x04, 0x05, 0x06
-SUCCESS, OP_UNKNOWN, OPERATOR_UNKNOWN, NO_RECORDS = 0x01, 0x02, 0x04, 0x06
 HAS_CONCENTRATION, HAS_STATUS = 1 << 1, 1 << 3
 CAPILLARY_FINGER, CONTROL_SOLUTION = 0x11, 0x4A
 LOCKED = gatt.Characteristic.Permissions.WRITE_REQUIRES_ENCRYPTION
@@ -27,7 +27,7 @@ LOCKED_BY_NUMBER = LOCKED | gatt.Characteristic.Permissions.WRITE_REQUIRES_AUTHE
 
 
 class GlucoseMeter(GattPeripheral):
-    """The meter. records: (sequence number, bytes), oldest first. reported: set when somebody has fetched them.
+    """The meter. memory: its records and how it hands them out.
 
     passkey: the number printed on it, which a central must know to bond; None bonds with anybody.
     """
@@ -40,11 +40,22 @@ class GlucoseMeter(GattPeripheral):
     ) -> None:
         super().__init__(name, address, battery=battery)
         self.passkey = passkey
-        self.records: list[tuple[int, bytes]] = []
+        self.memory = RecordStore()
         self.answer_requests = True
-        self.reported = asyncio.Event()
         self._sequence = 0
         self._answers: set[asyncio.Task[None]] = set()
+
+    @property
+    def reported(self) -> asyncio.Event:
+        """Set when somebody has fetched what there is."""
+        return self.memory.reported
+
+    def change_battery(self, *, forget: bool) -> None:
+        """The numbers begin anew; the records are forgotten, or kept with their old numbers. The clock stops."""
+        self._sequence = 0
+        self.clock = None
+        if forget:
+            self.memory.records = []
 
     async def measure(self, mmol: float, at: datetime, *, control: bool = False, status: int = 0) -> None:
         """Store a measurement: mmol/L; at: the meter's own local time; control: with control solution."""
@@ -58,11 +69,10 @@ class GlucoseMeter(GattPeripheral):
         self._add(HAS_STATUS, at, (1 << 5).to_bytes(2, "little"))
 
     def _add(self, flags: int, at: datetime, rest: bytes) -> None:
-        self._sequence += 1
+        self._sequence = self._sequence % 0xFFFF + 1
         head = bytes([flags]) + self._sequence.to_bytes(2, "little")
         record = head + date_time(at) + rest
-        self.records.append((self._sequence, self.damage(record) if self.damage else record))
-        self.reported.clear()
+        self.memory.keep(self._sequence, self.damage(record) if self.damage else record)
 
     async def _come_on_air(self, device: Device) -> None:
         if self.passkey is not None:
@@ -89,38 +99,14 @@ class GlucoseMeter(GattPeripheral):
         task.add_done_callback(self._answers.discard)
 
     async def _answer(self, request: bytes) -> None:
-        try:
-            op_code, answer = (request[0] if request else 0), OP_UNKNOWN
-            chosen = self._choose(request[1:])
-            if op_code in {REPORT, COUNT, DELETE} and chosen is None:
-                answer = OPERATOR_UNKNOWN
-            elif op_code == COUNT and chosen is not None:
-                await self._indicate(bytes([NUMBER, 0]) + len(chosen).to_bytes(2, "little"))
-                return
-            elif op_code == REPORT and chosen is not None:
-                for _, record in chosen:
-                    await self.notify(MEASUREMENT, record)
-                answer = SUCCESS if chosen else NO_RECORDS
-                self.reported.set()
-            elif op_code == DELETE and chosen is not None:
-                self.records = [one for one in self.records if one not in chosen]
-                answer = SUCCESS
-            await self._indicate(bytes([RESPONSE, 0, op_code, answer]))
-        except GONE:
-            return
+        with contextlib.suppress(*GONE, RuntimeError):
+            await self.memory.answer(
+                request, lambda record: self.notify(MEASUREMENT, record), self._indicate, self._cut
+            )
 
-    def _choose(self, operand: bytes) -> list[tuple[int, bytes]] | None:
-        """The records an operator means; None for an operator this meter does not have."""
-        match list(operand):
-            case [0x01]:  # all
-                return list(self.records)
-            case [0x03, 0x01, low, high]:  # from a sequence number on
-                return [one for one in self.records if one[0] >= low | high << 8]
-            case [0x05]:  # the oldest
-                return self.records[:1]
-            case [0x06]:  # the newest
-                return self.records[-1:]
-        return None
+    async def _cut(self) -> None:
+        await self.lose_link()
+        raise core.InvalidStateError("the link is gone")
 
     async def _indicate(self, value: bytes) -> None:
         await self.device.indicate_subscribers(self._characteristics[CONTROL_POINT], value)
