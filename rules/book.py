@@ -9,6 +9,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from rules.language.commands import Command
 from rules.language.expressions import Condition
 from rules.language.texts import Sentence
 from rules.language.times import Times
@@ -39,6 +40,7 @@ class Rule:
 
     events: the kinds that open it; second: those of `then`, or of `missing` behind `when`.
     wait: `within` or `for`. held_by: the rules named by `not while`. at_most: `at most once per`.
+    do: what it asks of devices in the home when it raises.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Rule:
     life_safety: bool = False
     alert: Sentence
     action: Sentence
+    do: Command | None = None
 
     @property
     def chain(self) -> str:
@@ -82,6 +85,11 @@ class Rule:
         """The resident's parameters without which it is off."""
         conditions = [each.parameters for each in (self.condition, self.until) if each]
         return frozenset(each.parameter for each in self.settings if each.parameter).union(*conditions)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What stands in braces in its sentences."""
+        return self.alert.names | self.action.names | (self.do.names if self.do else frozenset())
 
     @property
     def kinds(self) -> frozenset[str]:

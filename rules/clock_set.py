@@ -11,7 +11,7 @@ from typing import Any
 
 from drivers.events import Event, Millis
 from rules.engine import Engine
-from rules.machines.base import Slot
+from rules.machines.slot import Slot
 from rules.waiting import Waiting
 
 INSTANTS = ("raised", "held", "rearmed", "since", "last", "watched", "first", "open", "samples")

@@ -25,6 +25,7 @@ class Decision:
     lag: ms from the causing event to when it was heard; 0 for a deadline. because: ids of the evidence.
     says: for people, nb and en; plain: the book gives one text for both. params: the numbers the rule used.
     version: of the rule's meaning. reason: why cleared, held, repeated or late, in English.
+    do: what the gateway is to ask of devices in the home, a harmless command of the catalogue; do_args: its texts.
     """
 
     action: Action
@@ -46,6 +47,8 @@ class Decision:
     params: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     reason: str = ""
+    do: str = ""
+    do_args: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, str, Millis, Action]:
@@ -74,6 +77,8 @@ class Decision:
             "params": dict(self.params),
             "version": self.version,
             "reason": self.reason,
+            "do": self.do,
+            "do_args": dict(self.do_args),
         }
 
     @classmethod

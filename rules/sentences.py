@@ -15,7 +15,8 @@ from rules.local_time import say_time
 from rules.spans import Language, say_clock, say_span
 
 if TYPE_CHECKING:
-    from rules.machines.base import Machine, Slot
+    from rules.machines.base import Machine
+    from rules.machines.slot import Slot
 
 _LARGEST = 1e15
 """A number beyond it means nothing to people, and may be too long to write."""

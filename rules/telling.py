@@ -9,7 +9,8 @@ from typing import Any
 from drivers.events import Event, Millis
 from rules.decision import Action, Decision
 from rules.homes import RECENT, Home
-from rules.machines.base import Machine, Slot
+from rules.machines.base import Machine
+from rules.machines.slot import Slot
 from rules.spans import say_span
 
 _ANSWERS: frozenset[Action] = frozenset(("raise", "repeat", "held"))
@@ -79,6 +80,7 @@ def told_by(
 ) -> Decision:
     """The decision of a rule. event: what caused it, None for a deadline."""
     rule = machine.rule
+    acts = action == "raise" and not reason  # what came late, or is told by a new rule, is only told
     return Decision(
         action=action,
         rule=rule.name,
@@ -91,14 +93,16 @@ def told_by(
         because=because,
         says=says,
         plain=rule.alert.plain,
-        staff_action=machine.staff_action.say(home, slot, at, None),
+        staff_action=machine.speech.staff_action.say(home, slot, at, None),
         urgency=rule.urgency,
         queue=rule.queue,
         chain=rule.chain,
         life_safety=rule.life_safety,
-        params=machine.numbers.here(home, slot),
+        params=machine.speech.numbers.here(home, slot),
         version=machine.version,
         reason=reason,
+        do=rule.do.name if rule.do and acts else "",
+        do_args=machine.speech.args(home, slot, at) if acts else {},
     )
 
 

@@ -15,7 +15,8 @@ from drivers.events import Millis
 from rules.homes import Home
 
 if TYPE_CHECKING:
-    from rules.machines.base import Machine, Slot
+    from rules.machines.base import Machine
+    from rules.machines.slot import Slot
 
 NEVER: Millis = 1 << 62
 """Later than every instant; a whole number, since comparing those with one another is quick."""

@@ -10,7 +10,7 @@ from rules.problems import Wrong, listed, nearest
 OPENINGS = ("when", "while", "missing")
 
 BESIDE = (
-    "alert", "action", "urgency", "queue", "escalate", "life-safety",
+    "alert", "action", "do", "urgency", "queue", "escalate", "life-safety",
     "per", "only", "not while", "at most once per",
 )  # fmt: skip
 """Words that go with every rule."""

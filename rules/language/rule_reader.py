@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias, TypeVar, cast
 
 from drivers.catalogue import CATALOGUE
 from rules.book import Form, Queue, Rule, Urgency
 from rules.language.clauses import form_of
+from rules.language.commands import IN_THE_CENTRE, Command, read_command
 from rules.language.expressions import Condition, compile_condition
-from rules.language.texts import ALWAYS, SILENT, Sentence, names_of_event, parse_sentence
-from rules.language.times import Times, clock_setting, different, parse_times
-from rules.language.types import Parameters, Setting
+from rules.language.phrases import names_for, phrase, unsaid
+from rules.language.settings import (
+    count_setting,
+    mean_setting,
+    names_in,
+    one_of,
+    one_value,
+    span_setting,
+    window_setting,
+    yes_or_no,
+)
+from rules.language.texts import SILENT, Sentence
+from rules.language.times import parse_times
+from rules.language.types import Parameters
 from rules.language.vocabulary import kinds_of, sources_of
-from rules.language.yaml_tree import Items, Node, Pairs, Text
+from rules.language.yaml_tree import Node, Pairs, Text
 from rules.problems import Problem, Wrong, listed, nearest
-from rules.spans import parse_span
 
 T = TypeVar("T")
 
+Per: TypeAlias = Literal["resident", "device"]
+
 URGENCIES = ("critical", "high", "moderate", "low")
+QUEUES = ("care", "technical")
 _TECHNICAL = ("battery", "battery_low", "fault", "tamper", "recovered", "heartbeat")
-MOST_TIMES = 1000
 
 
 def read_rule(
@@ -67,12 +80,16 @@ class _Reader:
         self.problems.append(Problem(line, f"{self.name}: {sentence}"))
 
     def _take(self, word: str, read: Callable[[str], T], default: T) -> T:
-        """The value of `word` as `read` understands it."""
+        """The one value of `word` as `read` understands it."""
+        return self._node(word, lambda node: read(one_value(node)), default)
+
+    def _node(self, word: str, read: Callable[[Node], T], default: T) -> T:
+        """What stands behind `word`, as `read` understands it."""
         node = self.node.pairs.get(word)
         if node is None:
             return default
         try:
-            return read(_text(node))
+            return read(node)
         except Wrong as wrong:
             self._fault(word, str(wrong))
             return default
@@ -82,6 +99,8 @@ class _Reader:
         until = self._take("until", self._condition, None)
         condition = self._take("while", self._condition, None)
         condition, until = self._same_states(condition, until)
+        names = names_for(self.node.pairs, form, events + second, condition)
+        parameters = self.parameters
         rule = Rule(
             name=self.name,
             line=self.line,
@@ -91,28 +110,30 @@ class _Reader:
             same=self._take("same", lambda text: self._field(text, events, second), ""),
             condition=condition,
             until=until,
-            wait=self._take("for" if "for" in self.node.pairs else "within", self._span, None),
-            count=self._take("times", self._count, None),
-            mean=self._take("mean of last", lambda text: self._mean(text, condition), None),
-            window=self._window(),
-            per=cast(
-                "Literal['resident', 'device']", self._take("per", _one_of("resident", "device"), "resident")
-            ),
-            only=self._take("only", self._times, None),
-            started=self._take("started", self._times, None),
-            held_by=self._holders(),
-            at_most=self._take("at most once per", self._span, None),
-            urgency=cast("Urgency", self._take("urgency", _one_of(*URGENCIES), "moderate")),
-            queue=cast(
-                "Queue", self._take("queue", _one_of("care", "technical"), _queue(form, events, condition))
-            ),
+            wait=self._take(self._wait, lambda text: span_setting(text, parameters), None),
+            count=self._take("times", lambda text: count_setting(text, parameters), None),
+            mean=self._take("mean of last", lambda text: mean_setting(text, condition, parameters), None),
+            window=self._node("between", lambda node: window_setting(node, parameters), None),
+            per=cast("Per", self._take("per", one_of("resident", "device"), "resident")),
+            only=self._take("only", lambda text: parse_times(text, parameters), None),
+            started=self._take("started", lambda text: parse_times(text, parameters), None),
+            held_by=self._node("not while", names_in, ()),
+            at_most=self._take("at most once per", lambda text: span_setting(text, parameters), None),
+            urgency=cast("Urgency", self._take("urgency", one_of(*URGENCIES), "moderate")),
+            queue=cast("Queue", self._take("queue", one_of(*QUEUES), _queue(form, events, condition))),
             escalate=self._take("escalate", str, ""),
-            life_safety=self._take("life-safety", _yes_or_no, default=_calls(form, events + second)),
-            alert=self._sentence("alert", form, events + second, condition),
-            action=self._sentence("action", form, events + second, condition),
+            life_safety=self._take("life-safety", yes_or_no, default=_calls(form, events + second)),
+            alert=self._said("alert", names, unsaid(self.name, form, events + second)),
+            action=self._said("action", names, SILENT),
+            do=self._command(names),
         )
         self._check_device_settings(rule)
+        self._check_hands(rule)
         return rule
+
+    @property
+    def _wait(self) -> str:
+        return "for" if "for" in self.node.pairs else "within"
 
     # -- events and conditions
 
@@ -149,144 +170,34 @@ class _Reader:
                 )
         return text
 
-    # -- settings
+    # -- what is said and done
 
-    def _setting(
-        self, text: str, wanted: Literal["number", "duration"], read: Callable[[str], Any]
-    ) -> Setting:
-        if text.startswith("resident."):
-            name = text.removeprefix("resident.")
-            if not name.isidentifier() or not name.isascii():
-                raise Wrong(f"{text[:80]!r} is not a parameter's name")
-            self.parameters.need(name, wanted)
-            return Setting(wanted, parameter=name)
-        return Setting(wanted, read(text))
+    def _said(self, word: str, names: tuple[str, ...], unsaid: Sentence) -> Sentence:
+        said = self._node(word, lambda node: phrase(node, names), unsaid)
+        self._use(said.names)
+        return said
 
-    def _span(self, text: str) -> Setting:
-        if text.startswith("device."):
-            if text != "device.silent_after":
-                raise Wrong(f"a device has no {text[:80]!r}; did you mean 'device.silent_after'?")
-            return Setting("duration", of_device=True)
-        return self._setting(text, "duration", parse_span)
+    def _command(self, names: tuple[str, ...]) -> Command | None:
+        command = self._node("do", lambda node: read_command(node, names), None)
+        self._use(command.names if command else ())
+        return command
 
-    def _count(self, text: str) -> Setting:
-        return self._setting(text, "number", _whole)
+    def _use(self, names: Iterable[str]) -> None:
+        """Note the residents' parameters that stand in braces."""
+        self.parameters.used.update(name[9:] for name in names if name.startswith("resident."))
 
-    def _mean(self, text: str, condition: Condition | None) -> Setting:
-        if condition is not None and (len(condition.states) != 1 or not _numeric(condition)):
-            raise Wrong("'mean of last' needs a condition about one number, such as 'vitals.pulse > 120'")
-        if text.startswith("resident."):
-            known = self.parameters.types.get(text.removeprefix("resident."))
-            return self._span(text) if known == "duration" else self._count(text)
-        return self._count(text) if text.isdigit() else self._span(text)
-
-    def _window(self) -> tuple[Setting, Setting] | None:
-        node = self.node.pairs.get("between")
-        if node is None:
-            return None
-        try:
-            start, end = (clock_setting(text, self.parameters) for text in _pair(node))
-            different(start, end)
-        except Wrong as wrong:
-            self._fault("between", str(wrong))
-            return None
-        return start, end
-
-    def _times(self, text: str) -> Times:
-        return parse_times(text, self.parameters)
-
-    def _holders(self) -> tuple[str, ...]:
-        node = self.node.pairs.get("not while")
-        try:
-            if isinstance(node, Items):
-                return tuple(dict.fromkeys(_text(each) for each in node.items))
-            return () if node is None else (_text(node),)
-        except Wrong as wrong:
-            self._fault("not while", str(wrong))
-            return ()
+    # -- words that do not go together
 
     def _check_device_settings(self, rule: Rule) -> None:
         if rule.per != "device" and any(each.of_device for each in rule.settings):
-            word = "for" if "for" in self.node.pairs else "within"
-            self._fault(word, "'device.silent_after' differs from device to device; add 'per: device'")
+            self._fault(self._wait, "'device.silent_after' differs from device to device; add 'per: device'")
 
-    # -- words for people
-
-    def _sentence(
-        self, word: str, form: Form, kinds: tuple[str, ...], condition: Condition | None
-    ) -> Sentence:
-        node = self.node.pairs.get(word)
-        if node is None:
-            silence = form in (Form.SILENCE, Form.DAILY)  # "sign of life" would say the opposite
-            return self._unsaid(() if silence else kinds) if word == "alert" else SILENT
-        try:
-            texts = (
-                {key: _text(each) for key, each in node.pairs.items()}
-                if isinstance(node, Pairs)
-                else _text(node)
+    def _check_hands(self, rule: Rule) -> None:
+        far = sorted(IN_THE_CENTRE.intersection(kind.partition(".")[0] for kind in rule.kinds))
+        if rule.do is not None and far:
+            self._fault(
+                "do", f"{far[0]} facts are judged in the centre, which can do nothing in a home by itself"
             )
-            sentence = parse_sentence(texts, self._names(form, kinds, condition))
-        except Wrong as wrong:
-            self._fault(word, str(wrong))
-            return SILENT
-        self.parameters.used.update(name[9:] for name in sentence.names if name.startswith("resident."))
-        return sentence
-
-    def _unsaid(self, kinds: tuple[str, ...]) -> Sentence:
-        """A rule without a sentence speaks in the catalogue's words, else in its own name."""
-        if kinds:
-            words = CATALOGUE.facts[kinds[0]].words
-            return Sentence(
-                (words["nb"] + ": ", "resident", ""), (words["en"] + ": ", "resident", ""), plain=False
-            )
-        name = self.name.replace("-", " ").replace("_", " ")
-        return Sentence((name + ": ", "resident", ""), (name + ": ", "resident", ""), plain=False)
-
-    def _names(self, form: Form, kinds: tuple[str, ...], condition: Condition | None) -> tuple[str, ...]:
-        words: list[str] = [word for word in ("for", "within", "times") if word in self.node.pairs]
-        if form is Form.DAILY:
-            words += ["between.from", "between.to"]
-        if condition is not None or any(CATALOGUE.facts[kind].field("value") for kind in kinds):
-            words.append("value")
-        return (*ALWAYS, *words, *names_of_event(kinds))
-
-
-def _pair(node: Node) -> tuple[str, str]:
-    if not isinstance(node, Items) or len(node.items) != 2:
-        raise Wrong("'between' takes two clock times, such as ['06:00', '10:00']")
-    return _text(node.items[0]), _text(node.items[1])
-
-
-def _text(node: Node) -> str:
-    if not isinstance(node, Text):
-        raise Wrong("one value is needed here, not a list")
-    return node.value.strip()
-
-
-def _whole(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST_TIMES:
-        return int(text)
-    raise Wrong(f"{text[:80]!r} is not a whole number from 1 to {MOST_TIMES}")
-
-
-def _yes_or_no(text: str) -> bool:
-    words = {"yes": True, "true": True, "no": False, "false": False}
-    if text.lower() not in words:
-        raise Wrong(f"{text[:40]!r} is neither yes nor no")
-    return words[text.lower()]
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise Wrong(f"{text[:40]!r} is not one of {listed(words)}{nearest(text, words)}")
-        return text
-
-    return read
-
-
-def _numeric(condition: Condition) -> bool:
-    return all(CATALOGUE.states[state].is_number for state in condition.states)
 
 
 def _calls(form: Form, kinds: tuple[str, ...]) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from rules.book import Form, Rule
-from rules.machines.base import Desk, Machine, Slot
+from rules.machines.base import Desk, Machine
 from rules.machines.daily import Daily
 from rules.machines.happens import Happens
 from rules.machines.lasting import Lasting
 from rules.machines.silence import Silence
+from rules.machines.slot import Slot
 from rules.machines.then import Then
 from rules.machines.times import Times
 from rules.machines.unanswered import Unanswered

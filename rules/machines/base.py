@@ -1,12 +1,11 @@
-"""What all machines share: slots, the gates before a raise, and being held back."""
+"""What all machines share: where their slots lie, the gates before a raise, and being held back."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from operator import attrgetter
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from drivers.events import Event, Millis
 from rules.book import Rule
@@ -14,61 +13,13 @@ from rules.decision import Action
 from rules.homes import Home
 from rules.language.types import Setting
 from rules.local_time import within_times
-from rules.sentences import Numbers, Speaker, field_word
+from rules.machines.slot import Slot, Told
 from rules.spans import say_span
+from rules.speech import Speech
 
 Act: TypeAlias = Callable[[Home, Event], None]
 
-
 TAKEN_AWAY = "the device was taken away"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An open alert as its machine remembers it."""
-
-    at: Millis
-    because: tuple[str, ...]
-    says: Mapping[str, str]
-
-
-class Slot:
-    """What a machine remembers of one key.
-
-    alert: the open alert, or None. raised: when it last raised, for `at most once per`.
-    held: since when a raise is held back. rearmed: from when a held wait counts anew.
-    timer: the release time of its one entry in the heap, or None. words: event texts for the sentence.
-    """
-
-    __slots__ = ("alert", "device", "held", "key", "raised", "rearmed", "timer", "words")
-    kept: ClassVar[tuple[str, ...]] = ("device", "raised", "held", "rearmed", "words")
-
-    def __init__(self, key: str, device: str = "") -> None:
-        self.key = key
-        self.device: str = device
-        self.alert: Told | None = None
-        self.raised: Millis | None = None
-        self.held: Millis | None = None
-        self.rearmed: Millis | None = None
-        self.timer: Millis | None = None
-        self.words: dict[str, str | float] | None = None
-
-    def pack(self) -> list[Any]:
-        """Everything that must survive a restart, as JSON values."""
-        told = self.alert and [self.alert.at, list(self.alert.because), dict(self.alert.says)]
-        return [self.key, told or None, *attrgetter(*self.kept)(self)]
-
-    @classmethod
-    def unpack(cls, packed: list[Any]) -> Self:
-        """The slot that `pack` wrote."""
-        slot = cls(packed[0])
-        if packed[1]:
-            at, because, says = packed[1]
-            slot.alert = Told(at, tuple(because), says)
-        for name, value in zip(cls.kept, packed[2:], strict=True):
-            if value is not None:  # what was None begins so
-                setattr(slot, name, value)
-        return slot
 
 
 S = TypeVar("S", bound=Slot)
@@ -111,7 +62,7 @@ class Desk(Protocol):
         ...
 
 
-class Machine(Generic[S]):
+class Machine(ABC, Generic[S]):
     """Base of all machines. `index` is the rule's place in every home's slots."""
 
     slot_type: ClassVar[type[Slot]] = Slot
@@ -131,20 +82,13 @@ class Machine(Generic[S]):
         self.version = rule.meaning
         self.kinds = rule.kinds
         self.classes = frozenset(kind.partition(".")[0] for kind in rule.kinds)
-        self.alert = Speaker(self, rule.alert)
-        self.staff_action = Speaker(self, rule.action)
-        self.numbers = Numbers(self)
-        self.captures = frozenset(
-            name
-            for name in rule.alert.names | rule.action.names
-            if "." in name and not name.startswith(("resident.", "between."))
-        )
+        self.speech = Speech(self)
 
     # -- what each machine says of itself
 
+    @abstractmethod
     def acts(self) -> Iterator[tuple[str, Act]]:
         """(kind, function to call with each event of it)."""
-        raise NotImplementedError
 
     def due(self, home: Home, slot: S) -> Millis | None:  # noqa: ARG002  each machine has its own
         """When something happens by itself, as it follows from the state now; None if nothing will."""
@@ -237,18 +181,6 @@ class Machine(Generic[S]):
         """The value of a setting here and now; None where the device or resident has none."""
         return home.value(setting, slot.device)
 
-    def capture(self, home: Home, event: Event) -> dict[str, str | float] | None:
-        """What the rule's sentences say of this event, kept until they are spoken."""
-        if not self.captures:
-            return None
-        found: dict[str, str | float] = {}
-        word = event.kind.partition(".")[2]
-        for name in self.captures:
-            owner, _, field = name.partition(".")
-            if owner == word:
-                found[name] = field_word(home, event, field)
-        return found
-
     # -- gates
 
     def tell(
@@ -272,7 +204,7 @@ class Machine(Generic[S]):
             return Outcome.STOPPED
         slot.raised = at
         slot.held = None
-        says = self.alert.say(home, slot, at, value)
+        says = self.speech.alert.say(home, slot, at, value)
         slot.alert = Told(at, because, says)
         self.desk.emit(self, home, slot, "raise", at, because, says)
         return Outcome.RAISED
@@ -282,13 +214,17 @@ class Machine(Generic[S]):
     ) -> None:
         """A match that does not raise anew: more evidence for an open alert, else kept back with its reason."""
         action: Action = "repeat" if self.latches else "held"
-        self.desk.emit(self, home, slot, action, at, because, self.alert.say(home, slot, at, value), reason)
+        self.desk.emit(
+            self, home, slot, action, at, because, self.speech.alert.say(home, slot, at, value), reason
+        )
 
     def _held(
         self, home: Home, slot: S, at: Millis, because: tuple[str, ...], value: object, reason: str
     ) -> None:
         slot.held = at
-        self.desk.emit(self, home, slot, "held", at, because, self.alert.say(home, slot, at, value), reason)
+        self.desk.emit(
+            self, home, slot, "held", at, because, self.speech.alert.say(home, slot, at, value), reason
+        )
 
     def clear(self, home: Home, slot: S, at: Millis, because: tuple[str, ...], reason: str) -> None:
         """The alert is over; whatever it held back begins its wait anew."""

@@ -41,8 +41,8 @@ class Daily(Watch[Day]):
         if event.at >= slot.last:
             slot.last, slot.last_id, slot.device = event.at, event.id, event.device
         slot.held = None
-        if self.captures:
-            slot.words = self.capture(home, event)
+        if self.speech.captures:
+            slot.words = self.speech.capture(home, event)
         if slot.alert is not None:
             self.clear(home, slot, event.at, (event.id,), "it came after all")
         if new:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, TypeVar
 from drivers.events import Event, Millis
 from rules.decision import Action
 from rules.homes import Home
-from rules.machines.base import Act, Machine, Slot
+from rules.machines.base import Act, Machine
+from rules.machines.slot import Slot
 from rules.spans import say_span
 
 MOST_HELD = 32
@@ -40,8 +41,8 @@ class AtOnce(Machine[H]):
         """The rule is met by this event."""
         slot.device = event.device
         slot.value = event.data.get("value")
-        if self.captures:
-            slot.words = {**(slot.words or {}), **(self.capture(home, event) or {})}
+        if self.speech.captures:
+            slot.words = {**(slot.words or {}), **(self.speech.capture(home, event) or {})}
         slot.waiting = [*(slot.waiting or ()), *because][-MOST_HELD:]
         self.tell(home, slot, event.at, tuple(slot.waiting), slot.value)
         if slot.held is None:
@@ -73,8 +74,8 @@ class Happens(AtOnce[HeldBack]):
             return
         key = self.key(home, event) if self.keyed else home.id
         slot = self.slot_type(key, event.device)
-        slot.words = self.capture(home, event)
-        says = self.alert.say(home, slot, event.at, event.data.get("value"))
+        slot.words = self.speech.capture(home, event)
+        says = self.speech.alert.say(home, slot, event.at, event.data.get("value"))
         told = any(entry[:2] == (event.at, "raise") for entry in home.recent.get((self.rule.name, key), ()))
         action: Action = "repeat" if told else "raise"
         reason = f"came in {say_span(event.heard - event.at)} late"

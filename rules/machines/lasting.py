@@ -16,7 +16,8 @@ from rules.homes import Home
 from rules.language.expressions import UNKNOWABLE, opposite
 from rules.language.vocabulary import Source, sources_of
 from rules.local_time import within_times
-from rules.machines.base import Act, Desk, Machine, Outcome, Slot
+from rules.machines.base import Act, Desk, Machine, Outcome
+from rules.machines.slot import Slot
 
 IDLE, WAITING, OPEN, PASSED = range(4)
 """Not so · so, not yet long enough · told · so, but a gate said no: quiet until it is not so."""
@@ -142,8 +143,8 @@ class Lasting(Machine[Since]):
             slot.phase = PASSED
             return
         slot.phase = WAITING
-        if self.captures:
-            slot.words = self.capture(home, event)
+        if self.speech.captures:
+            slot.words = self.speech.capture(home, event)
         self._wait(home, slot)
 
     def _goes_on(self, home: Home, slot: Since, event: Event, so: bool | None) -> None:

@@ -7,7 +7,8 @@ from typing import ClassVar, TypeVar
 
 from drivers.events import Event, Millis
 from rules.homes import Home
-from rules.machines.base import Act, Machine, Slot
+from rules.machines.base import Act, Machine
+from rules.machines.slot import Slot
 
 
 class Heard(Slot):
@@ -101,8 +102,8 @@ class Silence(Watch[Heard]):
         """It was silent, held back, or is new: the wait begins anew."""
         slot.held = slot.rearmed = None
         slot.device = event.device
-        if self.captures:
-            slot.words = self.capture(home, event)
+        if self.speech.captures:
+            slot.words = self.speech.capture(home, event)
         if slot.alert is not None:
             self.clear(home, slot, event.at, (event.id,), "heard again")
         self._wait(home, slot)

@@ -46,5 +46,5 @@ class Then(AtOnce[First]):
                 return
         if event.kind in self.rule.events:
             slot.first, slot.first_id = event.at, event.id
-            if self.captures:
-                slot.words = self.capture(home, event)
+            if self.speech.captures:
+                slot.words = self.speech.capture(home, event)

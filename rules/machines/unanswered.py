@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from drivers.events import Event, Millis
 from rules.homes import Home
-from rules.machines.base import Act, Machine, Outcome, Slot
+from rules.machines.base import Act, Machine, Outcome
+from rules.machines.slot import Slot
 from rules.spans import MINUTE
 
 MOST_OPEN = 32
@@ -54,7 +55,7 @@ class Unanswered(Machine[Open]):
         if slot.alert is not None:
             self.clear(home, slot, event.at, (event.id,), "a new round began")
             slot.open, slot.rearmed = [], None
-        slot.open.append([event.at, event.id, event.device, self.capture(home, event)])
+        slot.open.append([event.at, event.id, event.device, self.speech.capture(home, event)])
         if len(slot.open) > MOST_OPEN:
             del slot.open[MOST_OPEN // 2]
         self._wait(home, slot)
