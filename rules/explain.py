@@ -68,11 +68,23 @@ def explain(
         )
     if decision.reason:
         lines.append(f"{'Merknad' if nb else 'Note'}: {say_reason(decision.reason, language)}.")
+    lines.append(_asked(decision, language))
     lines.append("Grunnlag:" if nb else "Evidence:")
     lines += [_evidence(each, evidence.get(each), tz, language) for each in decision.because] or [
         "  ingenting hørt siden enheten ble tildelt" if nb else "  nothing heard since the assignment"
     ]
     return [line for line in lines if line]
+
+
+def _asked(decision: Decision, language: Language) -> str:
+    """What it asked of devices in the home; nothing where it asked for nothing."""
+    spec = CATALOGUE.commands.get(decision.do)
+    if spec is None:
+        return ""
+    quoted = "«{}»" if language == "nb" else '"{}"'
+    texts = ", ".join(quoted.format(text) for text in decision.do_args.values())
+    head = "Ba om i hjemmet" if language == "nb" else "Asked for in the home"
+    return f"{head}: {spec.words[language]}{f' ({texts})' if texts else ''}."
 
 
 def _evidence(event_id: str, event: Event | None, tz: ZoneInfo, language: Language) -> str:
