@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -19,8 +19,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
 from hub.registry.models import ALWAYS_ANSWERS
-from hub.registry.rota import covers
+from hub.registry.rota import covers, minutes
 from hub.store.centre_tables import Municipality, Shift, Staff, Team
+
+LONGEST_DAY = 3
+"""Shifts of one person that follow on one another and count as one."""
 
 CARE_ROLES = frozenset({"carer", "nurse", "coordinator"})
 
@@ -54,6 +57,33 @@ def local_minutes(at: Millis, tz: ZoneInfo) -> int:
 def told(tell: str, rota: Rota, at: Millis) -> tuple[Target, ...]:
     """The people meant by a chain's words at that instant; empty where nobody is (the step is skipped)."""
     return MEANINGS[tell](rota, at) if tell in MEANINGS else ()
+
+
+def end_of_shift(rota: Rota, at: Millis, staff: str = "") -> Millis | None:
+    """When the shift that covers that instant ends: this person's, or the first of the zone's to end.
+
+    None where the rota does not say: nobody is on shift, or shifts that go round the clock.
+    """
+    mine = [
+        shift for shift in rota.shifts if staff in {"", shift.staff} and shift.from_clock != shift.to_clock
+    ]
+    now = datetime.fromtimestamp(at / 1000, UTC).astimezone(rota.tz)
+    found: datetime | None = None
+    for _ in range(LONGEST_DAY if staff else 1):
+        begin = found or now
+        local = begin.hour * 60 + begin.minute
+        ends = [_next(shift.to_clock, begin) for shift in mine if _covers(shift, local)]
+        if not ends:
+            break
+        found = max(ends) if staff else min(ends)
+    return None if found is None else round(found.timestamp() * 1000)
+
+
+def _next(clock: str, after: datetime) -> datetime:
+    """When the wall clock next shows that time."""
+    hours, rest = divmod(minutes(clock), 60)
+    then = after.replace(hour=hours % 24, minute=rest, second=0, microsecond=0, fold=0)
+    return then if then > after else then + timedelta(days=1)
 
 
 def _on_shift(duty: str) -> _Meaning:

@@ -57,6 +57,7 @@ class Wait:
     done: Millis | None = None
     outcome: str = ""
     changed: bool = False
+    end_of_shift: bool = False
 
     def end(self, now: Millis, outcome: str) -> None:
         """It is carried out, or falls away."""
@@ -124,7 +125,7 @@ class Case:
 
     def wait(self, wanted: Iterable[Wanted]) -> list[Wait]:
         """Wait for these too."""
-        more = [Wait(one.purpose, one.due, one.data) for one in wanted]
+        more = [Wait(one.purpose, one.due, one.data, end_of_shift=one.end_of_shift) for one in wanted]
         self.waits += more
         return more
 

@@ -14,10 +14,14 @@ MINUTE, HOUR = 60, 3600
 
 @dataclass(frozen=True, slots=True)
 class ChainStep:
-    """after: seconds from the raise. tell: words that `hub.centre.duty` resolves to people."""
+    """after: seconds from the raise. tell: words that `hub.centre.duty` resolves to people.
+
+    end_of_shift: when the shift ends instead, where the rota says when that is.
+    """
 
     after: int
     tell: str
+    end_of_shift: bool = False
 
 
 Chain: TypeAlias = tuple[ChainStep, ...]
@@ -25,6 +29,11 @@ Chain: TypeAlias = tuple[ChainStep, ...]
 
 def _chain(*steps: tuple[int, str]) -> Chain:
     return tuple(ChainStep(after, tell) for after, tell in steps)
+
+
+def _work_list(first: str, last_after: int) -> Chain:
+    """A work list is looked through when the shift ends, or after eight hours where nobody knows when that is."""
+    return (ChainStep(8 * HOUR, first, end_of_shift=True), ChainStep(last_after, ALWAYS_ANSWERS))
 
 
 DEFAULTS: Mapping[str, Chain] = MappingProxyType(
@@ -44,7 +53,7 @@ DEFAULTS: Mapping[str, Chain] = MappingProxyType(
             (HOUR, "shift leader"),
             (4 * HOUR, ALWAYS_ANSWERS),
         ),
-        "low": _chain((8 * HOUR, "shift leader"), (24 * HOUR, ALWAYS_ANSWERS)),
+        "low": _work_list("shift leader", 24 * HOUR),
         "technical-critical": _chain(
             (0, "technician"), (0, "nurse on duty"), (120, "shift leader"), (300, ALWAYS_ANSWERS)
         ),
@@ -52,7 +61,7 @@ DEFAULTS: Mapping[str, Chain] = MappingProxyType(
         "technical-moderate": _chain(
             (0, "technician"), (4 * HOUR, "shift leader"), (24 * HOUR, ALWAYS_ANSWERS)
         ),
-        "technical-low": _chain((8 * HOUR, "technician"), (72 * HOUR, ALWAYS_ANSWERS)),
+        "technical-low": _work_list("technician", 72 * HOUR),
     }
 )
 """By urgency, and by `technical-` and urgency for the technical queue."""

@@ -25,6 +25,7 @@ from hub.centre.alerts.case import LASTING, Case, Turned, Wait
 from hub.centre.alerts.episodes import Episode, among
 from hub.centre.alerts.policy import Policy
 from hub.centre.alerts.standing import COLUMNS, columns_of
+from hub.centre.duty import Rota, end_of_shift, rota_of
 from hub.store.centre_tables import Alert, AlertLine, Change, Deadline
 
 ALERTS: Table = Alert.__table__  # type: ignore[attr-defined]
@@ -114,6 +115,7 @@ class Docket:
         await audit.in_order(self.session)
         await self.session.flush()
         turned = self._turned
+        await self._to_ends_of_shifts(turned)
         await self._write_waits(self.cases.values())
         await self._update([case for case in turned if case.id is not None])
         await self._insert_fresh()
@@ -121,6 +123,16 @@ class Docket:
         await self._run(insert(LINES), [row for case in turned for row in _lines(case, self.now)])
         await self._run(insert(CHANGES), [_change(case, self.now) for case in turned])
         await audit.write(self.session, *(deed for case in turned for deed in _deeds(case, self.now)))
+
+    async def _to_ends_of_shifts(self, cases: Iterable[Case]) -> None:
+        """What is due when the shift ends is due then, where the rota of the zone says when that is."""
+        rotas: dict[str, Rota] = {}
+        for case in cases:
+            for wait in case.waits:
+                if wait.end_of_shift and wait.id is None:
+                    if case.zone not in rotas:
+                        rotas[case.zone] = await rota_of(self.session, case.zone)
+                    wait.due = end_of_shift(rotas[case.zone], self.now, case.standing.owner or "") or wait.due
 
     async def _run(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         if rows:

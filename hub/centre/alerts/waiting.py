@@ -22,11 +22,15 @@ STEP, LAPSE, ARRIVE, WAKE = "step", "lapse", "arrive", "wake"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A deadline to be. due: ms UTC of the homes' time. data: for a step, its index and whom to tell."""
+    """A deadline to be. due: ms UTC of the homes' time. data: for a step, its index and whom to tell.
+
+    end_of_shift: due when the shift ends instead, where the rota says when that is.
+    """
 
     purpose: str
     due: Millis
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    end_of_shift: bool = False
 
 
 def waits_for(standing: Standing, chain: Chain, timers: Timers, now: Millis) -> tuple[Wanted, ...]:
@@ -43,7 +47,7 @@ def waits_for(standing: Standing, chain: Chain, timers: Timers, now: Millis) -> 
 def steps(chain: Chain, now: Millis) -> tuple[Wanted, ...]:
     """A chain begun now."""
     return tuple(
-        Wanted(STEP, now + step.after * 1000, {"index": index, "tell": step.tell})
+        Wanted(STEP, now + step.after * 1000, {"index": index, "tell": step.tell}, step.end_of_shift)
         for index, step in enumerate(chain)
     )
 
@@ -57,4 +61,5 @@ def _next_sign(standing: Standing, timers: Timers, now: Millis) -> Wanted:
         Step.ON_THE_WAY: timers.arrive,
         Step.AT_THE_DOOR: timers.at_the_door,
     }[standing.step]
-    return Wanted(purpose, now + seconds * 1000, {"step": standing.step})
+    work_list = standing.urgency == "low" and not standing.step
+    return Wanted(purpose, now + seconds * 1000, {"step": standing.step}, end_of_shift=work_list)

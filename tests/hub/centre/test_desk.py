@@ -140,3 +140,27 @@ async def test_every_transition_is_audited_once(desk: AlertDesk, store, judge, p
     assert [row.actor for row in trail] == ["hub", "nils", "nils", "nils"]
     assert (verdict.rows, verdict.broken) == (4, None)
     assert len(changes) == 4
+
+
+async def test_the_work_list_is_looked_through_when_the_shift_ends(store, judge, desk, people, clock):
+    """A low alert is told at seven in the morning, when the night ends; whoever takes it has it until then."""
+    alert = await judge(urgency="low", life_safety=False)
+    morning = clock.now() + (8 * 60 + 58) * 60_000
+
+    async def waits() -> list[tuple[str, int]]:
+        wanted = select(Deadline).where(col(Deadline.done).is_(None)).order_by(col(Deadline.due))
+        async with store.reading() as session:
+            return [(row.purpose, row.due) for row in (await session.exec(wanted)).all()]
+
+    assert await waits() == [("step", morning), ("step", clock.now() + 24 * 3_600_000)]
+    await desk.take(alert.id, alert.version, people.nils, "test")
+    assert await waits() == [("lapse", morning)]
+
+
+async def test_off_duty_the_work_list_waits_eight_hours(store, judge, desk, people, clock):
+    """Tor mends devices and is on no rota: what he takes goes back after eight hours."""
+    alert = await judge(urgency="low", life_safety=False, queue="technical", rule="battery")
+    await desk.take(alert.id, alert.version, people.tor, "test")
+    async with store.reading() as session:
+        (row,) = (await session.exec(select(Deadline).where(col(Deadline.done).is_(None)))).all()
+    assert (row.purpose, row.due) == ("lapse", clock.now() + 8 * 3_600_000)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.centre.duty import Rota, rota_of, told
+from hub.centre.duty import Rota, end_of_shift, rota_of, told
 from hub.registry.rota import uncovered
 from hub.store.centre_tables import Shift, Staff, Team
 
@@ -135,3 +135,34 @@ async def test_rota_of_a_zone(store):
     assert [team.id for team in nord.teams] == ["team-nord"]
     assert [team.id for team in everywhere.teams] == ["team-nord", "team-sor"]
     assert nord.duty_phone == "+4755001122"
+
+
+@pytest.mark.parametrize(
+    ("when", "staff", "ends"),
+    [
+        ("2026-01-14T22:02+01:00", "nils", "2026-01-15T07:00+01:00"),
+        ("2026-01-15T06:59+01:00", "nils", "2026-01-15T07:00+01:00"),
+        ("2026-01-15T12:00+01:00", "kari", "2026-01-15T22:00+01:00"),
+        ("2026-01-15T12:00+01:00", "", "2026-01-15T22:00+01:00"),
+        ("2026-03-28T23:00+01:00", "nils", "2026-03-29T07:00+02:00"),
+        ("2026-10-24T23:00+02:00", "nils", "2026-10-25T07:00+01:00"),
+    ],
+)
+def test_when_a_shift_ends(when: str, staff: str, ends: str) -> None:
+    """At its time on the wall clock, also in the nights in which the clocks change."""
+    assert end_of_shift(rota(*DAY_AND_NIGHT), at(when), staff) == at(ends)
+
+
+def test_shifts_that_follow_on_one_another_are_one() -> None:
+    """Whoever stays on is at work until the second shift ends; the zone's first change is at the first's."""
+    plan = rota(("kari", "nurse", "07:00", "15:00"), ("kari", "leader", "15:00", "22:00"))
+    noon = at("2026-01-15T12:00+01:00")
+    assert end_of_shift(plan, noon, "kari") == at("2026-01-15T22:00+01:00")
+    assert end_of_shift(plan, noon) == at("2026-01-15T15:00+01:00")
+
+
+def test_who_is_on_no_shift_has_no_end_of_one() -> None:
+    """Off duty, or on a shift round the clock: the rota does not say when it ends."""
+    noon = at("2026-01-15T12:00+01:00")
+    assert end_of_shift(rota(*DAY_AND_NIGHT), noon, "nils") is None
+    assert end_of_shift(rota(("eva", "leader", "00:00", "00:00")), noon) is None
