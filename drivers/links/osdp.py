@@ -30,6 +30,8 @@ LOOK_EVERY: Final = 0.25
 OFFLINE_FOR: Final = 1.5
 """Seconds a device may be offline on an open line before it is brought back."""
 AGAIN_AT_MOST: Final = 30.0
+UNREAD_BYTES: Final = 64
+"""So many bytes without a reader online are no late answer: the line is set up wrongly."""
 LIFE_EVERY: Final[Millis] = 120_000
 MAX_RECORDING: Final = 256
 
@@ -69,6 +71,7 @@ class OsdpLink:
         self._life: dict[int, Millis] = {}
         self._said: dict[tuple[int, int], bytes] = {}
         self._sending: dict[int, asyncio.Future[bool]] = {}
+        self._strange = self._readable = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._hear: Hear | None = None
 
@@ -149,6 +152,7 @@ class OsdpLink:
         )
         now = loop.time()
         self._offline_since = {one.address: now for one in self._readers}
+        self._strange = self._readable = 0
         self._toggle_at.clear()
         self._bus = bus
         self._worker.add(bus)
@@ -169,6 +173,9 @@ class OsdpLink:
             except LinkDown as down:
                 return down.reason
             count(self._counters, "bytes", len(data))
+            if not self._snapshot.online:
+                self._strange += len(data)
+                self._readable += len(osdp.scan(data)[0])
             bus.feed(data)
 
     async def _look_again(self) -> None:
@@ -219,6 +226,7 @@ class OsdpLink:
                 self._toggle_at.pop(one.address, None)
                 self._back_off.reset()
             elif one.address not in self._offline_since:
+                self._strange = self._readable = 0
                 self._offline_since[one.address] = now
             self._tell(one.address, online=online)
         self._snapshot = snapshot
@@ -242,13 +250,19 @@ class OsdpLink:
             self._bring_back(address, since, now)
         dead = sorted(address for address, since in self._offline_since.items() if now - since > OFFLINE_FOR)
         if len(dead) == len(self._readers):
-            self._become("down", "no reader answers")
+            self._become("down", f"no reader answers{self._doubt()}")
         elif dead:
             self._become("degraded", f"reader {', '.join(map(str, dead))} does not answer")
         elif not self._offline_since:
             self._become("up", "")
         for address in self._snapshot.online:
             self._live(address)
+
+    def _doubt(self) -> str:
+        """What to look at where bytes come and no reader is online."""
+        if self._readable:
+            return "; what comes can be read, so look at the reader's address and key"
+        return f"; {self._line.doubt}" if self._strange >= UNREAD_BYTES else ""
 
     def _bring_back(self, address: int, since: float, now: float) -> None:
         at, wait = self._toggle_at.get(address, (since + OFFLINE_FOR, OFFLINE_FOR))

@@ -261,7 +261,8 @@ class SerialLink:
         trouble = self._machine.trouble(self._clock())
         bad, all_ = self._bad_frames()
         if trouble:
-            self._become("down", trouble)
+            unread = bad >= BAD_LEAST and bad == all_
+            self._become("down", f"{trouble}; {self._line.doubt}" if unread else trouble)
         elif bad >= BAD_LEAST and bad > all_ * BAD_SHARE:
             self._become("degraded", f"{bad} of the last {all_} things heard were unreadable")
         else:

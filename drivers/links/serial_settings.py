@@ -22,6 +22,14 @@ class LineSettings:
     parity: Parity
     stop: StopBits
 
+    @property
+    def doubt(self) -> str:
+        """What to look at where bytes come and none of them can be read."""
+        parity = next(letter for letter, one in _PARITY.items() if one is self.parity)
+        stop = next(digit for digit, one in _STOP.items() if one is self.stop)
+        written = f"{self.baud} {self.bits}{parity}{stop}"
+        return f"bytes come and none can be read: does the other side speak {written}?"
+
     @classmethod
     def parse(cls, text: object) -> LineSettings:
         """Read `9600 8N1`. Raises ValueError with a sentence; there is no default, a guess would be noise."""

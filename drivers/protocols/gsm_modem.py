@@ -195,6 +195,8 @@ class GsmModem:
     def _said(self, line: str, now: float) -> list[Out]:
         if not line:
             return []
+        if not line.isascii() or not line.isprintable():
+            count(self.counters, "noise_bytes", len(line))
         if found := re.fullmatch(r'\+CMTI: ?"[A-Z]{2}", ?(\d{1,4})', line):
             self._read(int(found.group(1)))
             return self._next(now)

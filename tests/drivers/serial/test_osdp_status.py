@@ -17,8 +17,9 @@ from drivers.events import Fact, Frame
 from drivers.links.back_off import BackOff
 from drivers.links.serial_settings import LineSettings
 from drivers.protocols import osdp
-from drivers.protocols.osdp_asking import REST, Asking
+from drivers.protocols.osdp_asking import ANSWERED_WITHIN, REST, Asking
 from hub.clock import ManualClock
+from simulators.serial.cable import Faults
 from simulators.serial.osdp_reader import OsdpReader
 
 pytest.importorskip("osdp", reason="libosdp is not installed (extra osdp)")
@@ -137,13 +138,13 @@ async def test_a_reader_that_refuses_a_question_stays_in_use(line: OpenLine) -> 
     async with line() as on:
         del on.reader.device._answers[0x67]
         await on.until("up")
-        await on.heard("lock.fault", 2)
-        await on.heard("lock.recovered", 2)
+        await on.heard("lock.fault", 3)
+        await on.heard("lock.recovered", 3)
         await on.until("up")
         on.reader.faults.silent_status = True
         on.reader.door(opened=True)
         await on.heard("door.opened")
-        assert len(on.ear.of("lock.fault")) == 2
+        assert len(on.ear.of("lock.fault")) == 3
 
 
 async def test_a_new_reader_is_given_its_key(line: OpenLine) -> None:
@@ -181,6 +182,15 @@ async def test_after_a_fault_of_the_reader_the_door_opens_once_more(line: OpenLi
         assert on.reader.told.controls[-1] == 5
 
 
+async def test_a_wrong_speed_is_named(line: OpenLine) -> None:
+    """Bytes come and none can be read."""
+    async with line() as on:
+        on.reader.cable.fail(to_program=Faults(wrong_speed=True))
+        async with asyncio.timeout(15):
+            while "does the other side speak 9600 8N1" not in on.link.health().reason:
+                await asyncio.sleep(0.02)
+
+
 async def test_a_reader_that_lost_power_is_back_with_a_new_session(line: OpenLine) -> None:
     """Its session is gone; a new one is made, and the key it holds is the same."""
     async with line() as on:
@@ -200,21 +210,35 @@ def test_questions_come_one_at_a_time_and_round_by_round() -> None:
     asking.ended(100.2, done=True)
     assert asking.next(100.3) == 2
     asking.ended(100.4, done=True)
-    assert asking.next(104.9) is None
-    assert asking.next(105.0) == 1
+    assert asking.next(105.3) is None
+    assert asking.next(105.4) == 1
     asking.begin_anew()
-    assert asking.next(105.1) == 1
+    assert asking.next(105.5) == 1
 
 
-def test_a_question_that_fails_twice_rests_and_the_others_do_not() -> None:
-    """One failure may be the cable; after the second it waits a minute, then four."""
+def test_a_question_whose_end_is_never_told_is_given_up() -> None:
+    """Else the device would never be asked again."""
+    asking = Asking((1, 2), every=5.0)
+    assert asking.next(100.0) == 1
+    assert asking.next(100.0 + ANSWERED_WITHIN) == 2
+
+
+def test_a_question_that_keeps_failing_rests_and_the_others_do_not() -> None:
+    """Two failures may be the cable; after the third it waits, then four times as long."""
     asking = Asking((1, 2), every=1.0)
     asked = []
     for second in range(400):
         while (status := asking.next(float(second))) is not None:
             asked.append((status, second))
             asking.ended(float(second), done=status == 2)
-    assert [second for status, second in asked if status == 1] == [0, 1, 1 + REST, 1 + REST * 5]
+    assert [second for status, second in asked if status == 1] == [
+        0,
+        1,
+        2,
+        2 + REST,
+        2 + REST * 5,
+        2 + REST * 21,
+    ]
     assert len([1 for status, _ in asked if status == 2]) == 400
 
 

@@ -198,6 +198,20 @@ async def test_a_broken_line_is_noticed_and_heals(
         assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
 
 
+async def test_a_wrong_speed_is_named(open_link: Any, unit_on: Any, ear: Any) -> None:
+    """Bytes come and none can be read: the sentence says where to look; a line that is cut gets no such advice."""
+    async with unit_on() as unit, open_link(espa_machine(CONTROL), ear) as running:
+        await running.until("up")
+        unit.cable.fail(to_program=Faults(wrong_speed=True))
+        async with asyncio.timeout(10):
+            while "does the other side speak 9600 7E2" not in running.link.health().reason:
+                await asyncio.sleep(0.01)
+        unit.cable.heal()
+        await running.until("up")
+        unit.cable.to_program.cut = True
+        assert "other side" not in (await running.until("down")).reason
+
+
 async def test_noise_between_the_answers_makes_the_line_degraded(
     open_link: Any, unit_on: Any, ear: Any
 ) -> None:
