@@ -58,7 +58,7 @@ addEventListener("click", (event) => {
   const link = event.target.closest?.("#rows a[href]");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button || !beside()) return;
   event.preventDefault();
-  openPanel(link.closest(".row").id.slice(1));
+  openPanel(link.pathname.split("/").pop());
 });
 
 // ---------------------------------------------------------------- timelines and tables
