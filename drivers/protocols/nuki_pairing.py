@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from nacl.bindings import crypto_box_beforenm
@@ -25,7 +26,14 @@ BRIDGE: Final = 1  # id type: we are a bridge, not a person's phone
 NAME: Final = 32
 LENGTHS: Final = {PUBLIC_KEY: 36, CHALLENGE: 36, AUTHORISATION_ID: 88, STATUS: 5, ERROR: 7}
 """Bytes of each message the lock sends while pairing, CRC included: pieces of 20 bytes carry no length."""
-NOT_PAIRING: Final = 0x10
+REFUSED: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        0x10: "it is not in pairing mode; hold its button for five seconds, until its ring lights up",
+        0x11: "it could not follow our proof of the key; try again",
+        0x12: "it did not take what we said of ourselves",
+        0x13: "it knows as many users as it can; remove one in the maker's app",
+    }
+)
 
 
 class PairingError(Exception):
@@ -94,8 +102,7 @@ class Pairing:
                 self.done = bool(self._id)
                 return []
         code = message.payload[0]
-        why = "hold its button for five seconds first" if code == NOT_PAIRING else f"error 0x{code:02x}"
-        raise PairingError(f"the lock refused to pair: {why}")
+        raise PairingError(f"the lock refused to pair: {REFUSED.get(code, f'error 0x{code:02x}')}")
 
     def _agree(self, theirs: bytes) -> list[Write]:
         self._theirs = theirs

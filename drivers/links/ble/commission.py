@@ -1,10 +1,20 @@
-"""Pairing with a device that must be given a key: done once, when it is installed."""
+"""Meeting a device once, when it is installed: find it, pair or bond with it, ask how it is.
+
+The radio is open already. Everything that can go wrong is a CommissionError with a sentence for the person who
+stands before the device, and nothing is left connected.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from bleak import BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 from bleak_retry_connector import BleakClientWithServiceCache, establish_connection
 
@@ -12,33 +22,140 @@ from drivers.links.ble.radio import Radio
 from drivers.protocols.nuki_pairing import PAIRING, Pairing, PairingError
 
 FIND_WITHIN = 20.0
-PAIR_WITHIN = 30.0
+CONNECT_WITHIN = 30.0
 ANSWER_WITHIN = 10.0
+WEAK = -85
+"""dBm below which a device is heard today and not on a wet day."""
+
+Broken = (BleakError, TimeoutError, EOFError, OSError)
+Client = BleakClientWithServiceCache
 
 
-async def pair_nuki(radio: Radio, address: str, name: str, app_id: int = 1) -> bytes:
-    """Pair with a Nuki lock whose button is being held; returns the secret to register for it.
+class CommissionError(Exception):
+    """It did not work; the sentence says why, and what to do."""
 
-    radio: open already. Raises PairingError with a sentence; nothing is left connected.
-    """
-    device = await BleakScanner.find_device_by_address(address.upper(), timeout=FIND_WITHIN, **radio.scanner)
-    if device is None:
-        raise PairingError(f"no device at {address} was heard within {FIND_WITHIN:g} s")
-    client: BleakClientWithServiceCache | None = None
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A device that was heard. rssi: dBm. services: UUIDs it advertises; data: service data by UUID."""
+
+    device: BLEDevice
+    name: str
+    rssi: int
+    services: frozenset[str]
+    data: Mapping[str, bytes]
+
+    @property
+    def address(self) -> str:
+        """In lower case, as the registry has it."""
+        return self.device.address.lower()
+
+
+@asynccontextmanager
+async def listening(radio: Radio) -> AsyncIterator[asyncio.Queue[Found]]:
+    """Everything that advertises, as long as the block lasts. Raises CommissionError."""
+    heard: asyncio.Queue[Found] = asyncio.Queue()
+
+    def take(device: BLEDevice, data: AdvertisementData) -> None:
+        services = frozenset(data.service_uuids)
+        heard.put_nowait(Found(device, data.local_name or "", data.rssi, services, dict(data.service_data)))
+
+    scanner = BleakScanner(take, **radio.scanner)
     try:
-        async with asyncio.timeout(PAIR_WITHIN):
+        await scanner.start()
+    except Broken as wrong:
+        raise CommissionError(f"{radio.name} cannot listen: {wrong or type(wrong).__name__}") from wrong
+    try:
+        yield heard
+    finally:
+        await _quietly(scanner.stop)
+
+
+async def find(
+    radio: Radio,
+    address: str,
+    within: float = FIND_WITHIN,
+    wanted: Callable[[Found], bool] = lambda _found: True,
+) -> Found:
+    """The device at this address, when it says what is wanted. Raises CommissionError when it is not heard."""
+    async with listening(radio) as heard:
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    one = await heard.get()
+                    if one.address == address.lower() and wanted(one):
+                        return one
+        except TimeoutError:
+            pass
+    raise CommissionError(
+        f"no device at {address.lower()} was heard within {within:g} s; go nearer, wake it, and check the address"
+    )
+
+
+async def nearby(radio: Radio, within: float) -> list[Found]:
+    """Everything heard in this many seconds, each device once with all it said, the strongest first."""
+    found: dict[str, Found] = {}
+    async with listening(radio) as heard:
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    one = await heard.get()
+                    found[one.address] = _both(found.get(one.address, one), one)
+        except TimeoutError:
+            pass
+    return sorted(found.values(), key=lambda one: -one.rssi)
+
+
+def _both(before: Found, now: Found) -> Found:
+    """What a device said in several advertisements, and how strong the best of them was."""
+    return Found(
+        now.device,
+        now.name or before.name,
+        max(now.rssi, before.rssi),
+        now.services | before.services,
+        {**before.data, **now.data},
+    )
+
+
+@asynccontextmanager
+async def connected(radio: Radio, found: Found, doing: str) -> AsyncIterator[Client]:
+    """A connection to the device, and its end. Raises CommissionError that names what was being done."""
+    client: Client | None = None
+    try:
+        async with asyncio.timeout(CONNECT_WITHIN):
             client = await establish_connection(
-                BleakClientWithServiceCache, device, address, max_attempts=2, **radio.client
+                Client, found.device, found.address, max_attempts=2, **radio.client
             )
-            return await _talk(client, Pairing(name, app_id))
-    except (BleakError, TimeoutError, EOFError, OSError) as wrong:
-        raise PairingError(f"pairing with {address} broke off: {wrong or type(wrong).__name__}") from wrong
+        yield client
+    except Broken as wrong:
+        raise CommissionError(
+            f"{doing} {found.address} broke off: {wrong or type(wrong).__name__}; stay near and try again"
+        ) from wrong
     finally:
         if client is not None:
-            await client.disconnect()
+            await _quietly(client.disconnect)
 
 
-async def _talk(client: BleakClientWithServiceCache, pairing: Pairing) -> bytes:
+async def pair_nuki(radio: Radio, found: Found, name: str, app_id: int = 1) -> bytes:
+    """Pair with a Nuki lock whose button is being held; returns the secret to register for it."""
+    async with connected(radio, found, "pairing with") as client:
+        if client.services.get_characteristic(PAIRING) is None:
+            raise CommissionError(
+                f"{found.address} is no Nuki lock: it does not offer Nuki's pairing service"
+            )
+        try:
+            return await _pair(client, Pairing(name, app_id))
+        except PairingError as wrong:
+            raise CommissionError(str(wrong)) from None
+
+
+async def bond(radio: Radio, found: Found) -> None:
+    """Bond with a meter; its passkey, if it has one, was given to the radio."""
+    async with connected(radio, found, "bonding with") as client, asyncio.timeout(CONNECT_WITHIN):
+        await client.pair()
+
+
+async def _pair(client: Client, pairing: Pairing) -> bytes:
     pieces: asyncio.Queue[bytes] = asyncio.Queue()
     await client.start_notify(PAIRING, lambda _from, value: pieces.put_nowait(bytes(value)))
     writes = pairing.begin()
@@ -48,3 +165,12 @@ async def _talk(client: BleakClientWithServiceCache, pairing: Pairing) -> bytes:
         async with asyncio.timeout(ANSWER_WITHIN):
             writes = pairing.heard(await pieces.get())
     return pairing.secret
+
+
+async def _quietly(end: Callable[[], Any]) -> None:
+    """End something that may have ended by itself."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            await end()
+    except Broken:
+        return

@@ -24,6 +24,7 @@ from drivers.devices import (
     sig_glucose_meter,
     sig_pulse_oximeter,
 )
+from drivers.links.ble.commission import find as find_device
 from drivers.links.ble.commission import pair_nuki
 from drivers.links.ble.radio import open_radios
 from drivers.protocols import gatt_plx
@@ -267,7 +268,7 @@ async def test_a_nuki_lock_is_paired_locked_and_unlocked(
     (radio,) = open_radios("bluez")
     await radio.open()
     await lock.hold_button()
-    secret = await pair_nuki(radio, PENDANT, "trygghub")
+    secret = await pair_nuki(radio, await find_device(radio, PENDANT), "trygghub")
     await radio.close()
     unit = Unit(PENDANT, secret)
     outcomes = Outcomes(journal, unit)

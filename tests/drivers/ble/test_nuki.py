@@ -7,7 +7,7 @@ from nacl.public import PrivateKey
 
 from drivers.device_type import Command, Unit, Visit
 from drivers.devices import nuki_ble
-from drivers.links.ble.commission import pair_nuki
+from drivers.links.ble.commission import CommissionError, find, pair_nuki
 from drivers.links.link import LinkDown
 from drivers.protocols import nuki
 from drivers.protocols.nuki_pairing import Pairing, PairingError
@@ -34,7 +34,7 @@ async def secret(radio, lock) -> bytes:
     """What pairing left."""
     await radio.open()
     await lock.hold_button()
-    raw = await pair_nuki(radio, ADDRESS, "trygghub", app_id=7)
+    raw = await pair_nuki(radio, await find(radio, ADDRESS), "trygghub", app_id=7)
     await radio.close()
     return raw
 
@@ -102,8 +102,8 @@ async def test_pairing_agrees_on_a_key(secret, lock):
 async def test_a_lock_whose_button_is_not_held_does_not_pair(radio, lock):
     """The refusal says what to do, and the adapter is left free."""
     await radio.open()
-    with pytest.raises(PairingError, match="hold its button"):
-        await pair_nuki(radio, ADDRESS, "trygghub")
+    with pytest.raises(CommissionError, match="hold its button"):
+        await pair_nuki(radio, await find(radio, ADDRESS), "trygghub")
     assert not lock.connected
     await radio.close()
 
