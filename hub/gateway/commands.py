@@ -1,4 +1,4 @@
-"""Orders from the centre: written down, carried out once, in time or not at all, answered in every case (TR-14).
+"""Orders from the centre and of rules: written down, carried out once, in time or not at all, always answered (TR-14).
 
 An order is committed as under way before a byte leaves for the device; a restart in between ends it as failed
 with an honest "not known", since an unlock that is repeated minutes later opens a door nobody watches.
@@ -60,12 +60,12 @@ class Commands:
         A second delivery of the same id changes nothing.
         """
         now = self.clock.now()
-        if not await self.writer.write(lambda db: orders.begin(db, order, now)):
-            return
+        if await self.writer.write(lambda db: orders.begin(db, order, now)):
+            self.carry_out(order)
+
+    def carry_out(self, order: Order) -> None:
+        """Start on an order that is written down as under way."""
         say.info("order", id=order.id, device=order.device, name=order.name, asked_by=order.asked_by)
-        if len(self._under_way) >= MOST_AT_ONCE:
-            await self._settle(Outcome(order.id, "refused", f"{MOST_AT_ONCE} orders are under way already"))
-            return
         self._answered[order.id] = asyncio.Event()
         task = asyncio.create_task(self._carry_out(order), name=f"order {order.id}")
         self._under_way[order.id] = task
@@ -85,6 +85,7 @@ class Commands:
 
     async def _carry_out(self, order: Order) -> None:
         try:
+            self._find_room()
             device = self._device(order)
             outgoing = self._encode(order, device)
             late = self.clock.now() - order.expires
@@ -102,6 +103,10 @@ class Commands:
         except Exception as fault:
             say.exception("an order broke", id=order.id)
             await self._settle(Outcome(order.id, "failed", f"carrying it out broke: {fault!r:.200}"))
+
+    def _find_room(self) -> None:
+        if len(self._under_way) > MOST_AT_ONCE:
+            raise RefusedError(f"{MOST_AT_ONCE} orders are under way already")
 
     def _device(self, order: Order) -> Assigned:
         device = self.roll().devices.get(order.device)

@@ -31,6 +31,7 @@ from hub.gateway.journal import Line, Noted, health_line
 from hub.gateway.judging import Judge, Judging, decision_line
 from hub.gateway.link_plans import Ports, plans_for, unheard
 from hub.gateway.link_watch import Links, LinkWatch
+from hub.gateway.local_action import LocalAction
 from hub.gateway.own_facts import OwnFacts
 from hub.gateway.problems import Problem
 from hub.gateway.registry_copy import Copy, PartError
@@ -169,12 +170,13 @@ class Gateway:
             self._home_specs,
             self._nudge,
             self.hearing.oldest_under_way,
+            LocalAction(lambda: self.roll, self.commands.carry_out),
         )
+        await self.commands.start()
         await self.judging.start()
         await self.own.started()
         self.phase = "due deadlines"
         await self.judging.turn()
-        await self.commands.start()
         await self.uplink.start()
         self._part_trouble, self._at_boot = tuple(troubles), tuple(self._boot_troubles())
         self._book_trouble = tuple(_not_read(chosen.trouble)) if chosen.trouble else ()

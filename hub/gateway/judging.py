@@ -22,13 +22,14 @@ import structlog
 from drivers.catalogue import CATALOGUE
 from drivers.events import Event, Millis, iso
 from hub.clock import Clock
-from hub.gateway import catch_all, journal, lanes
+from hub.gateway import catch_all, journal, lanes, orders
 from hub.gateway.journal import Line
 from hub.gateway.late_reports import told_all_the_same
+from hub.gateway.local_action import LocalAction
 from hub.gateway.steady_clock import Cut
 from hub.store.errors import StoreError
 from hub.store.writer import FINAL, Writer
-from hub.uplink.messages import LaneName
+from hub.uplink.messages import LaneName, Order
 from rules import Book, Decision, Engine, HomeSpec
 from rules.clock_set import clock_set
 from rules.reload import horizon
@@ -101,7 +102,7 @@ class Judging:
 
     make: a new engine, given the book and the time. after: told of lanes with new entries. horizon: when the
     oldest frame was heard whose commit is under way; deadlines from then on wait for it, since at one instant
-    events come before timers.
+    events come before timers. action: what decisions ask of devices here.
     """
 
     writer: Writer
@@ -111,6 +112,7 @@ class Judging:
     homes: Callable[[], Sequence[HomeSpec]]
     after: Callable[[Iterable[LaneName]], None]
     horizon: Callable[[], Millis | None] = lambda: None
+    action: LocalAction | None = None
     counters: Counter[str] = field(default_factory=Counter)
     faults: catch_all.Faults = field(default_factory=catch_all.Faults)
     judged: int = 0
@@ -354,13 +356,15 @@ class Judging:
         lines = [decision_line(one, now) for one in decisions]
         state = self._snapshot() if snapshot else None
 
-        def operation(db: sqlite3.Connection) -> list[journal.Appended]:
+        def operation(db: sqlite3.Connection) -> tuple[list[journal.Appended], list[Order]]:
             _mark(db, upto, state, now)
-            return [journal.append(db, line) for line in lines]
+            appended = [journal.append(db, line) for line in lines]
+            news = [one for one, line in zip(decisions, appended, strict=True) if line.new]
+            return appended, self._begun(db, news, now)
 
         while True:
             try:
-                appended = await self.writer.write(operation)
+                appended, begun = await self.writer.write(operation)
                 break
             except StoreError as error:
                 if self.writer.state.condition in FINAL:
@@ -373,6 +377,16 @@ class Judging:
         if state is not None:
             self._covers, self._snapshot_at = upto, now
         self._tell(appended, decisions)
+        if self.action is not None:
+            for order in begun:
+                self.action.carry_out(order)
+
+    def _begun(self, db: sqlite3.Connection, decisions: Iterable[Decision], now: Millis) -> list[Order]:
+        """Write down what new decisions ask of devices, before a byte leaves."""
+        if self.action is None:
+            return []
+        asked = [order for one in decisions for order in self.action.orders(one, now)]
+        return [order for order in asked if orders.begin(db, order, now)]
 
     def _snapshot(self) -> bytes | None:
         assert self._engine is not None

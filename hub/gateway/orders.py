@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -43,16 +43,17 @@ def settle(db: sqlite3.Connection, outcome: Outcome, now: Millis) -> Appended | 
     A device may answer after we gave up on it: then what it says corrects what we said, in a line of its own.
     None when there is nothing new, or when nobody here asked for this command.
     """
-    query = "SELECT status, home, device FROM received_command WHERE id = ?"
+    query = "SELECT status, home, device, name, asked_by, reason FROM received_command WHERE id = ?"
     known = db.execute(query, (outcome.command,)).fetchone()
     if known is None or known[0] not in {"under_way", "failed"} or known[0] == outcome.outcome:
         return None
-    status, home, device = known
+    status, home, device, name, asked_by, why = known
     db.execute(
         "UPDATE received_command SET status = ?, settled = ?, answer = ? WHERE id = ?",
         (outcome.outcome, now, outcome.reason, outcome.command),
     )
-    return append(db, _line(outcome, home, device, now, late=status == "failed"))
+    asked = {"name": name, "asked_by": asked_by, "why": why}
+    return append(db, _line(outcome, home, device, asked, now, late=status == "failed"))
 
 
 def outcome_of(result: Result) -> Outcome:
@@ -69,7 +70,9 @@ def cut_off(db: sqlite3.Connection, now: Millis) -> Sequence[Appended]:
     return [line for line in settled if line is not None]
 
 
-def _line(outcome: Outcome, home: str, device: str, now: Millis, *, late: bool) -> Line:
+def _line(
+    outcome: Outcome, home: str, device: str, asked: Mapping[str, str], now: Millis, *, late: bool
+) -> Line:
     """On the wire an order that came too late was refused; the reason says why."""
     said = "refused" if outcome.outcome == "expired" else outcome.outcome
     body = {
@@ -79,6 +82,7 @@ def _line(outcome: Outcome, home: str, device: str, now: Millis, *, late: bool) 
         "home": home,
         "device": device,
         "at": iso(now),
+        **asked,
     }
     once = f"result:{outcome.command}" + (":late" if late else "")
     return Line(

@@ -40,7 +40,8 @@ class UpEntry(Message):
     event: Event.as_json(). decision: Decision.as_json() of the rules package plus `says`, `staff_action`,
     `urgency`, `queue`, `chain`, `life_safety`.
     unknown, unreadable: {link, address, channel, home, device, hex, error, heard}; home and device may be empty.
-    result: {command, outcome, reason, home, device, at}. health: {what, says: {nb, en}, data}.
+    result: {command, outcome, reason, home, device, at, name, asked_by, why}; asked_by is `rule NAME` where a rule
+    asked and no person. health: {what, says: {nb, en}, data}.
     """
 
     number: Annotated[int, Field(ge=1)]
