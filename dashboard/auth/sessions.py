@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -88,7 +88,9 @@ async def viewers(
     alive = [row for row in rows if is_alive(row, now)]
     actors = {staff: await actor_of(session, staff, world) for staff in {row.staff for row in alive}}
     return {
-        row.id: Viewer(row.id, actor, row.created, row.seen, row.expires)
+        row.id: Viewer(
+            row.id, replace(actor, login_age=(now - row.created) / 1000), row.created, row.seen, row.expires
+        )
         for row in alive
         if (actor := actors[row.staff]) is not None
     }

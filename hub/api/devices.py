@@ -71,6 +71,7 @@ async def ask(api: Here, person: Person, origin: Origin, device: Id, body: Comma
         args=body.args,
         reason=body.reason,
         alert=body.alert,
+        purpose=body.purpose,
     )
     asked = await commands.ask(api.store, api.clock, wish, person, origin)
     api.changed()

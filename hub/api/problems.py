@@ -14,7 +14,16 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from hub.centre.alerts.codes import Words, words
-from hub.centre.alerts.refusals import AlertError, NotAllowed, NotFound, Refused, Stale, Unacceptable
+from hub.centre.alerts.refusals import (
+    AlertError,
+    NotAllowed,
+    NotFound,
+    Refused,
+    Stale,
+    StepUp,
+    TooOld,
+    Unacceptable,
+)
 
 SIGN_IN = words("Logg inn først.", "Sign in first.")
 NO_RIGHT = words("Du har ikke tilgang til dette.", "You have no access to this.")
@@ -71,6 +80,8 @@ STATUS: Mapping[type[AlertError], tuple[int, str]] = MappingProxyType(
         NotFound: (404, "not-found"),
         Stale: (409, "stale"),
         NotAllowed: (403, FORBIDDEN),
+        StepUp: (403, "sign-in-again"),
+        TooOld: (409, "too-old"),
         Unacceptable: (422, "refused"),
         Refused: (409, "refused"),
     }

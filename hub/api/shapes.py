@@ -223,12 +223,21 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
 
 
 class CommandIn(In):
-    """Ask a device for something. A door needs an alert the person has taken, or a reason."""
+    """Ask a device for something. A door needs an alert the person has taken, or a reason.
+
+    403 `sign-in-again`: the sign-in is too old for this. 409 `too-old`: the lock's state was; it is being asked.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     args: Annotated[dict[str, Any], AfterValidator(_small)] = {}
     reason: Annotated[str, Field(max_length=200)] = ""
     alert: int | None = None
+    purpose: Annotated[
+        Literal["visit", "emergency", "other"],
+        Field(
+            description="For a door without an alert: planned visit, blue-light services, or another reason."
+        ),
+    ] = "other"
 
 
 class CommandOut(Out):

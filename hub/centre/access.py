@@ -8,7 +8,7 @@ belongs to everybody with the right, because somebody must see it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -92,7 +92,7 @@ NEEDS_REASON = words(
 class Actor:
     """A person who acts. zones: what their teams serve. homes: opened with a stated reason, for a while.
 
-    everywhere: works for all zones.
+    everywhere: works for all zones. login_age: seconds of real time since they signed in; None where nobody knows.
     """
 
     staff: str
@@ -101,6 +101,7 @@ class Actor:
     zones: frozenset[str]
     homes: frozenset[str] = frozenset()
     everywhere: bool = False
+    login_age: float | None = field(default=None, compare=False)
 
     @property
     def rights(self) -> frozenset[Right]:

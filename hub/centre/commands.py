@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import update
@@ -18,12 +19,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis, TimeError, parse_time
 from drivers.registry import DEVICE_TYPES
-from hub.centre import audit, unanswered
+from hub.centre import audit, door, unanswered
 from hub.centre.access import Actor, Right
 from hub.centre.alerts.codes import Words, words
 from hub.centre.alerts.desk import speed_of
-from hub.centre.alerts.refusals import NotAllowed, NotFound, Refused, Unacceptable
-from hub.centre.alerts.rows import policy_of
+from hub.centre.alerts.policy import Policy, policy_of
+from hub.centre.alerts.refusals import AlertError, NotAllowed, NotFound, Refused, TooOld, Unacceptable
 from hub.clock import Clock
 from hub.store.centre_tables import Alert, Change, CommandRow, Device, Home
 from hub.store.engine import Store
@@ -35,6 +36,10 @@ DOOR_OPENING = frozenset({"unlock", "unlatch"})
 MOST_DOORS, IN_SECONDS = 3, 600
 """One person opens at most three doors in ten minutes: a stolen session must not empty a street of keys."""
 REASON_LENGTH = 200
+SPEAKS_FOR_ITSELF: Mapping[str, str] = MappingProxyType(
+    {"visit": "planned visit", "emergency": "blue-light services"}
+)
+"""Purposes for which nobody need write a reason as well; what the trail says then."""
 
 NO_DEVICE = words("Enheten finnes ikke.", "There is no such device.")
 NO_RIGHT = words("Du har ikke tilgang til å gjøre dette.", "You are not allowed to do this.")
@@ -57,7 +62,10 @@ TOO_MANY = words(
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person asks for. alert: the one it answers, if any. reason: in their own words."""
+    """What a person asks for. alert: the one it answers, if any. reason: in their own words.
+
+    purpose: for a door without an alert: visit, emergency or other (hub.centre.door).
+    """
 
     home: str
     device: str
@@ -65,13 +73,32 @@ class Wish:
     args: Mapping[str, Any]
     reason: str = ""
     alert: int | None = None
+    purpose: str = ""
 
 
 Publish = Callable[[str, bytes], Awaitable[None]]
 
 
 async def ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str) -> CommandRow:
-    """Write a command down, to be sent at once. Raises NotFound or Refused with its sentence."""
+    """Write a command down, to be sent at once. Raises NotFound or Refused with its sentence.
+
+    Every attempt at a door stands in the trail, also one that is refused (promise 6).
+    """
+    try:
+        asked = await _ask(store, clock, wish, actor, origin)
+    except AlertError as refused:
+        if wish.name in DOOR_OPENING:
+            await _note_refusal(store, wish, actor, origin, refused, clock.now())
+        raise
+    if isinstance(asked, CommandRow):
+        return asked
+    refusal = TooOld(asked)
+    await _note_refusal(store, wish, actor, origin, refusal, clock.now())
+    raise refusal
+
+
+async def _ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str) -> CommandRow | Words:
+    """The command, or the sentence that says why the lock is asked for its state first."""
     now = clock.now()
     async with store.writing() as session:
         await audit.in_order(session)
@@ -81,6 +108,16 @@ async def ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str)
         await _not_twice(session, wish, now)
         await _not_too_often(session, wish, actor, now - round(IN_SECONDS * 1000 * speed_of(clock)))
         policy = await policy_of(session, speed=speed_of(clock))
+        told: dict[str, Any] = {}
+        if wish.name in DOOR_OPENING:
+            purpose = door.purpose_of(wish.purpose, wish.alert)
+            door.check_login(actor, purpose)
+            seen = await door.look(session, device, home, actor, policy, now)
+            door.check_duty(seen, purpose)
+            if old := door.too_old(device, seen, policy):
+                await _ask_state(session, device, home, actor, policy, now, origin)
+                return old
+            told = {"purpose": purpose.value, **seen.told}
         row = CommandRow(
             id=secrets.token_hex(12),
             home=home.id,
@@ -96,8 +133,35 @@ async def ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str)
         )
         session.add(row)
         session.add(Change(at=now, subject="device", ref=device.id, home=home.id, zone=home.zone))
-        await audit.write(session, _deed("command.ask", row, actor.staff, now, origin))
+        await audit.write(session, _deed("command.ask", row, actor.staff, now, origin, **told))
     return row
+
+
+async def _ask_state(
+    session: AsyncSession, device: Device, home: Home, actor: Actor, policy: Policy, now: Millis, origin: str
+) -> None:
+    row = await door.question(session, device, home, actor, policy, now)
+    if row is not None:
+        session.add(row)
+        session.add(Change(at=now, subject="device", ref=device.id, home=home.id, zone=home.zone))
+        await audit.write(session, _deed("command.ask", row, actor.staff, now, origin))
+
+
+async def _note_refusal(
+    store: Store, wish: Wish, actor: Actor, origin: str, refused: AlertError, now: Millis
+) -> None:
+    deed = audit.Deed(
+        at=now,
+        actor=actor.staff,
+        action="command.not_asked",
+        home=wish.home,
+        subject=f"device {wish.device}",
+        why=wish.reason.strip()[:REASON_LENGTH],
+        origin=origin,
+        data={"name": wish.name, "alert": wish.alert, "refused": refused.says["en"]},
+    )
+    async with store.writing() as session:
+        await audit.write(session, deed)
 
 
 async def _device(session: AsyncSession, wish: Wish, actor: Actor) -> tuple[Device, Home]:
@@ -158,7 +222,9 @@ async def _reason(session: AsyncSession, wish: Wish, actor: Actor) -> str:
             raise Refused(NOT_YOURS)
         return stated or f"alert {wish.alert}"
     if wish.name in DOOR_OPENING and not stated:
-        raise Unacceptable(NEEDS_REASON)
+        if wish.purpose not in SPEAKS_FOR_ITSELF:
+            raise Unacceptable(NEEDS_REASON)
+        return SPEAKS_FOR_ITSELF[wish.purpose]
     return stated
 
 

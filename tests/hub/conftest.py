@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from hub.clock import ManualClock
 from hub.store.centre_tables import (
     Alert,
     Device,
+    DeviceState,
     District,
     Gateway,
     Home,
@@ -157,7 +158,25 @@ async def people(store: Store) -> People:
     """Everybody, as the registry knows them."""
     async with store.reading() as session:
         found = {name: await actor_of(session, name, START) for name in People.__annotations__}
-    return People(**{name: actor for name, actor in found.items() if actor is not None})
+    known = {name: replace(actor, login_age=60.0) for name, actor in found.items() if actor is not None}
+    return People(**known)
+
+
+@pytest.fixture
+async def fresh_lock(store: Store, clock: ManualClock) -> Callable[[], Awaitable[None]]:
+    """Astrid's gateway has just been heard, and her lock has just said that it is locked; again when asked."""
+
+    async def hear() -> None:
+        now = clock.now()
+        async with store.writing() as session:
+            gateway = await session.get(Gateway, "gw1")
+            assert gateway is not None
+            gateway.last_heard = now
+            state = {"device": "lock-1", "state": "lock.bolt", "home": "h1", "value": "locked"}
+            await session.merge(DeviceState(**state, at=now, heard=now))
+
+    await hear()
+    return hear
 
 
 Judge = Callable[..., Awaitable[Alert | None]]

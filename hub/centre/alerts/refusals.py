@@ -38,6 +38,14 @@ class NotAllowed(Refused):
     """The person's roles do not grant this."""
 
 
+class StepUp(NotAllowed):
+    """The person must sign in anew before this is done."""
+
+
+class TooOld(Refused):
+    """What is known is too old to act on; where it can be asked for, that has been done."""
+
+
 class Unacceptable(Refused):
     """What the person wrote or chose cannot be accepted, however the alert stands."""
 

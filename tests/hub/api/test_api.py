@@ -209,7 +209,7 @@ async def test_resident_at_the_door(ask):
     assert (await ask("nils", "GET", "/residents/astrid")).json()["address"] == "Storgata 1"
 
 
-async def test_a_door_needs_a_reason(ask, judge, store):
+async def test_a_door_needs_a_reason(ask, judge, store, fresh_lock):
     """A door opens with an alert the person has taken, or a stated reason; a second press asks for nothing new."""
     alert = await judge()
     path = "/devices/lock-1/commands"
@@ -228,7 +228,7 @@ async def test_a_door_needs_a_reason(ask, judge, store):
     assert "command.ask" in await trail(store)
 
 
-async def test_three_doors_in_ten_minutes(ask, store, clock):
+async def test_three_doors_in_ten_minutes(ask, store, clock, fresh_lock):
     """One person opens at most three doors in ten minutes."""
     path = "/devices/lock-1/commands"
     for _ in range(3):
@@ -239,12 +239,13 @@ async def test_three_doors_in_ten_minutes(ask, store, clock):
     refused = await ask("nils", "POST", path, json={"name": "unlock", "reason": "planned visit"})
     assert refused.status_code == 409
     clock.at += 600_001
+    await fresh_lock()
     assert (
         await ask("nils", "POST", path, json={"name": "unlock", "reason": "planned visit"})
     ).status_code == 202
 
 
-async def test_a_refused_command_opened_no_door(ask, store):
+async def test_a_refused_command_opened_no_door(ask, store, fresh_lock):
     """Commands that a gateway or a lock refused do not count: whoever stands outside may ask again."""
     path = "/devices/lock-1/commands"
     for status in ("refused", "refused", "refused", "failed", "expired", "done"):
@@ -256,7 +257,7 @@ async def test_a_refused_command_opened_no_door(ask, store):
     assert again.status_code == 409
 
 
-async def test_a_command_nobody_takes_is_422(ask):
+async def test_a_command_nobody_takes_is_422(ask, fresh_lock):
     """What the device does not take is refused at once, in both languages, and the right one goes through after it."""
     path = "/devices/lock-1/commands"
     for wrong in ({"name": "explode"}, {"name": "unlock", "args": {"a": 1}}):
@@ -387,3 +388,15 @@ async def test_a_technician_mends_what_could_not_be_read(ask, store, clock):
         ("tor", "look", ""),
         ("tor", "quarantine.drop", "a test"),
     ]
+
+
+async def test_a_door_says_what_is_missing(ask, clock, fresh_lock):
+    """A program tells "sign in again" from "too old" by one word, a person by the sentence."""
+    path, visit = "/devices/lock-1/commands", {"name": "unlock", "purpose": "visit"}
+    late = await ask("nils", "POST", path, login_age=13 * 3600, json=visit)
+    assert (late.status_code, late.json()["type"]) == (403, "urn:trygghub:problem:sign-in-again")
+    clock.at += 120_000
+    old = await ask("nils", "POST", path, json=visit)
+    assert (old.status_code, old.json()["type"]) == (409, "urn:trygghub:problem:too-old")
+    assert old.json()["says"]["en"].startswith("The lock's state is 2 min old. It is being asked now")
+    assert (await ask("nils", "POST", path, json={"name": "unlock", "purpose": "whim"})).status_code == 422

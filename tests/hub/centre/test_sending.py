@@ -14,7 +14,7 @@ from hub.centre import commands
 from hub.centre.intake import states
 from hub.centre.intake.watermark import Mark, moved
 from hub.centre.sending import Acks, Parts
-from hub.store.centre_tables import Audit, CommandRow, DeviceState, Entry, Home, StoreFact
+from hub.store.centre_tables import Audit, CommandRow, DeviceState, Entry, Gateway, Home, StoreFact
 
 
 @dataclass
@@ -51,7 +51,14 @@ async def rows(store, table):
 
 
 async def unlock(store, clock, people):
-    """Nils asks Astrid's door to open."""
+    """Nils asks Astrid's door to open, whose lock has just said where it stands."""
+    async with store.writing() as session:
+        (await session.get(Gateway, "gw1")).last_heard = clock.now()
+        known = await session.get(DeviceState, ("lock-1", "lock.bolt"))
+        if known is None:
+            session.add(DeviceState(**bolt("locked", clock.now())))
+        else:
+            known.heard = clock.now()
     wish = commands.Wish("h1", "lock-1", "unlock", {}, reason="nobody answers")
     return await commands.ask(store, clock, wish, people.nils, "test")
 
