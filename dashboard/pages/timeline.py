@@ -50,6 +50,9 @@ FILTERS: Mapping[str, tuple[str, Wanted]] = {
 REASONS: Mapping[str, str] = {"no answer in time": mark("no answer in time")}
 """What the hub itself writes as the reason of an outcome; a device's own words stay as they are."""
 
+BY_RULE = "rule "
+"""What stands before the name of a rule that asked a device for something."""
+
 WITH_WHY = frozenset({"opened", "repeat"})
 """Lines of an alert that say on which events a rule acted."""
 
@@ -268,13 +271,20 @@ def _result(entry: Entry, teller: Teller) -> Item:
         "failed": mark("The device could not do what it was asked"),
         "expired": mark("Nobody knows whether the device did what it was asked"),
     }
+    why = say(teller.language, REASONS[reason]) if reason in REASONS else reason
     return _base(
         entry,
         teller,
         icon="zap",
         what=say(teller.language, words.get(outcome, mark("The device answered"))),
-        sub=say(teller.language, REASONS[reason]) if reason in REASONS else reason,
+        sub=": ".join(filter(None, (_rule(entry), why))),
     )
+
+
+def _rule(entry: Entry) -> str:
+    """The rule that asked, where no person did."""
+    asked_by = str(entry.body.get("asked_by", ""))
+    return asked_by.removeprefix(BY_RULE) if asked_by.startswith(BY_RULE) else ""
 
 
 def _health(entry: Entry, teller: Teller) -> Item:

@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Event, Millis
-from hub.centre import commands, technical
+from hub.centre import by_rule, commands, technical
 from hub.centre.alerts import opening
 from hub.centre.alerts.codes import Words
 from hub.centre.alerts.decisions import OPENING, Judged
@@ -171,6 +171,7 @@ async def _one(
     if not roster.trusts(key[0], entry.home):
         await _impostor(session, key[0], entry.home, roster, policy, now)
     if entry.type == "result":
+        await by_rule.note(session, key[0], entry.body, now)
         await commands.settle(session, key[0], entry.body, now)
     elif entry.type == "health":
         await _health(session, key[0], entry, policy, now)

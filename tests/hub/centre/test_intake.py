@@ -18,7 +18,7 @@ from hub.centre.intake.intake import Intake
 from hub.centre.intake.quarantine import KEPT_BYTES
 from hub.centre.intake.storing import LaneKey
 from hub.centre.intake.watermark import Mark
-from hub.store.centre_tables import Alert, CommandRow, DeviceState, Entry, Gateway, Lane, Quarantined
+from hub.store.centre_tables import Alert, Audit, CommandRow, DeviceState, Entry, Gateway, Lane, Quarantined
 
 EPOCH = "00c0ffee00"
 
@@ -378,6 +378,39 @@ async def test_results_settle_commands(gate: Gate, store, clock):
         "h1",
         "lock-1",
     )
+
+
+async def test_what_a_rule_asked_in_the_home_is_a_command_and_stands_in_the_trail(gate: Gate, store):
+    """The gateway acted by itself and told afterwards; told twice it is one; of another's home it is nothing."""
+    await gate.send(gate.decision(rule="fall"), lane="alarm")
+    body = {"command": "r0ffee01", "outcome": "done", "reason": "", "at": iso(gate.now()), "home": "h1",
+            "device": "pendant-1", "name": "message", "asked_by": "rule fall", "why": "Astrid har falt"}  # fmt: skip
+    said = {"type": "result", "body": body}
+    await gate.send(said, gateway="gw2")
+    assert await rows(store, CommandRow) == []
+    await gate.send(said, {"type": "result", "body": body | {"outcome": "done", "at": iso(gate.now() + 1)}})
+    (command,) = await rows(store, CommandRow)
+    (alert,) = [one for one in await rows(store, Alert) if one.rule == "fall"]
+    assert (command.status, command.asked_by, command.name, command.alert) == (
+        "done",
+        "rule fall",
+        "message",
+        alert.id,
+    )
+    trail = [one for one in await rows(store, Audit, col(Audit.seq)) if "command" in one.action]
+    deeds = [(one.actor, one.action, one.subject, one.why) for one in trail]
+    assert deeds == [
+        ("rule fall", "command.ask", "device pendant-1", "Astrid har falt"),
+        ("hub", "command.done", "device pendant-1", "Astrid har falt"),
+    ]
+
+
+async def test_an_order_of_nobody_known_is_nothing(gate: Gate, store):
+    """A result that names no person's command and no rule changes nothing."""
+    for asked_by in ("", "nils", "rule ", "rule " + "x" * 70, 7):
+        said = {"command": "r0ffee02", "outcome": "done", "home": "h1", "device": "d", "asked_by": asked_by}
+        await gate.send({"type": "result", "body": said}, epoch=f"{len(str(asked_by)):08x}")
+    assert await rows(store, CommandRow) == []
 
 
 async def test_a_gateway_reports_its_own_fault(gate: Gate, store, clock):
