@@ -64,7 +64,7 @@ class BleLink:
         self._patience = patience or Patience()
         self._on_change = on_change
         self._sightings = Sightings()
-        self._routes = Routes(self._sightings)
+        self._routes = Routes(self._sightings, several=len(radios) > 1)
         self._repeats = Repeats()
         # A lock must not wait behind meters that stay connected: one slot is for devices visited by reason.
         kept = 1 if any(use.calls is not None for use in units.values()) else 0

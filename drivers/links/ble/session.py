@@ -94,12 +94,12 @@ class Session:
         back_off = BackOff(self.patience.retry, self.patience.longest_retry)
         while True:
             await self._reason_to_visit()
-            self.ear = ear = self.routes.best(self.address, urgent=self._by_reason)
-            if ear is None:
-                self.routes.used(self.address)
-                continue
             try:
-                async with ear.slots.one(urgent=self._by_reason):
+                async with contextlib.AsyncExitStack() as held:
+                    self.ear = ear = await self.routes.slot(self.address, held, urgent=self._by_reason)
+                    if ear is None:
+                        self.routes.used(self.address)
+                        continue
                     await self._visit(ear)
                 back_off.reset()
                 self.reason = "it has gone"
@@ -178,7 +178,7 @@ class Session:
             self._client = None
             talking, self._talking = self._talking, None
             if talking is not None:
-                if talking.unfinished:
+                if talking.busy:
                     self._wanted.set()  # what became of it is asked at the next connection
                 talking.lost()
             self._visited_at = asyncio.get_running_loop().time()
@@ -189,7 +189,7 @@ class Session:
         if self.use.conversation is None:
             return None
         try:
-            talk: Conversation = self.use.conversation(self.use.visit(self.now()))
+            talk: Conversation = self.use.conversation(self.use.secret)
         except ValueError as wrong:
             raise BleakError(str(wrong)) from None
         return talk
@@ -230,7 +230,7 @@ class Session:
         for characteristic in present:
             await self._subscribe(client, characteristic)
         await self._read_all(client, self.use.read)
-        for outgoing in self.use.greeting(self.use.visit(self.now())):
+        for outgoing in self.use.greeting(self.now(), self.use.settings):
             if (one := _find(client, outgoing.channel)) is not None:
                 await self._greet(client, one, outgoing.payload)
 

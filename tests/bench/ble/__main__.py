@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import statistics
 import sys
@@ -44,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.quick:
         args.devices, args.meters, args.rates, args.seconds = 20, 7, "5", 4.0
+    for noisy in ("bumble", "asyncio"):  # devices that leave in the middle of something are what is measured
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     for way in [args.way] if args.way else ["bumble", "bluez"]:
         try:
             asyncio.run(show(way, args))
@@ -64,6 +67,10 @@ async def show(way: str, args: argparse.Namespace) -> None:
             print(f"  one pendant alone: {alone * 1000:.0f} ms from press to centre (median of 5)")
             for rate in [float(text) for text in args.rates.split(",")]:
                 await pressed(one, rate, args.seconds, alone)
+            await one.crowd_in(args.devices)
+            print(f"  with {args.devices} devices of other people, each advertising once a second:")
+            print(f"  at rest {crowd.memory(one.pid):.0f} MB, {await idle(one):.1f} % of a core")
+            await pressed(one, float(args.rates.split(",")[0]), args.seconds, alone)
             await measured(one)
             await recovery(one)
 

@@ -28,9 +28,9 @@ import crowd
 from drivers.links.mqtt_client import Message
 from simulators.ble import BthomePendant, PulseOximeter
 from simulators.bluez import FakeBluez, PrivateBus
-from simulators.radio import Ether, RadioHub
+from simulators.radio import Ether, RadioHub, Station, join
 
-PENDANT, METER = "c4:7c:8d:00:{:02x}:{:02x}", "c4:7c:8d:01:{:02x}:{:02x}"
+PENDANT, METER, STRANGER = (f"c4:7c:8d:0{kind}:{{:02x}}:{{:02x}}" for kind in range(3))
 READY_WITHIN = 120.0
 ARRIVES_WITHIN = 60.0
 
@@ -125,6 +125,7 @@ class Neighbourhood:
     centre: Arrivals
     pendants: list[BthomePendant]
     meters: list[PulseOximeter]
+    strangers: list[Station]
     bluez: FakeBluez | None
 
     async def press(self, number: int) -> float:
@@ -144,6 +145,16 @@ class Neighbourhood:
         """The state of the gateway's Bluetooth link."""
         link = crowd._status(self.http).get("links", {}).get("ble", {})
         return str(link.get("state", "unknown"))
+
+    async def crowd_in(self, strangers: int) -> None:
+        """So many devices of other people come on the air, each advertising once a second for ever."""
+        for number in range(strangers):
+            one = await join(self.ether, name=f"stranger {number}", address=_at(STRANGER, number))
+            data = bytes([2, 1, 6, 9, 0xFF]) + number.to_bytes(8, "little")
+            await one.device.start_advertising(
+                advertising_data=data, advertising_interval_min=1000, advertising_interval_max=1000
+            )
+            self.strangers.append(one)
 
     async def is_up(self) -> None:
         """Wait until the gateway listens."""
@@ -185,7 +196,7 @@ async def neighbourhood(
         stack.callback(running.cancel)
         await centre.client.up.wait()
         found = [PulseOximeter(_at(METER, n)) for n in range(meters)]
-        one = Neighbourhood(ether, hub, child.pid, http, centre, buttons, found, bluez)
+        one = Neighbourhood(ether, hub, child.pid, http, centre, buttons, found, [], bluez)
         await one.is_up()
         yield one
 
