@@ -178,7 +178,7 @@ class Session:
             self._client = None
             talking, self._talking = self._talking, None
             if talking is not None:
-                if talking.busy:
+                if talking.unfinished:
                     self._wanted.set()  # what became of it is asked at the next connection
                 talking.lost()
             self._visited_at = asyncio.get_running_loop().time()
@@ -189,7 +189,7 @@ class Session:
         if self.use.conversation is None:
             return None
         try:
-            talk: Conversation = self.use.conversation(self.use.secret)
+            talk: Conversation = self.use.conversation(self.use.visit(self.now()))
         except ValueError as wrong:
             raise BleakError(str(wrong)) from None
         return talk
@@ -230,7 +230,7 @@ class Session:
         for characteristic in present:
             await self._subscribe(client, characteristic)
         await self._read_all(client, self.use.read)
-        for outgoing in self.use.greeting(self.now(), self.use.settings):
+        for outgoing in self.use.greeting(self.use.visit(self.now())):
             if (one := _find(client, outgoing.channel)) is not None:
                 await self._greet(client, one, outgoing.payload)
 
