@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlmodel import col, select
 
 from hub.centre.alerts import opening, rows
 from hub.centre.alerts.decisions import Judged
+from hub.centre.alerts.desk import AlertDesk
 from hub.centre.areas import grouping
 from hub.centre.areas.counting import Change, Ledger, Out, Town, largest, signs_of
 from hub.centre.areas.judging import AreaJudging
@@ -90,8 +92,7 @@ def test_a_ledger_survives_as_json() -> None:
 # ---------------------------------------------------------------- judging
 
 
-@pytest.fixture
-async def town(store) -> None:
+async def settle(store) -> None:
     """Three more homes in the north, each with a gateway of its own."""
     async with store.writing() as session:
         for name in HOMES[1:]:
@@ -110,8 +111,14 @@ async def town(store) -> None:
 
 
 @pytest.fixture
-def said(store, clock, town) -> Said:
+async def said(store, clock) -> Said:
     """Let the rules on gateways decide something about one, as hub.centre.judging would."""
+    await settle(store)
+    return sayer(store, clock)
+
+
+def sayer(store, clock) -> Said:
+    """The same for a centre the test made itself."""
 
     async def decide(gateway: str, action: str = "raise", rule: str = "gateway-silent", **more: Any) -> None:
         says = {"nb": f"{gateway} er taus", "en": f"{gateway} is silent"}
@@ -348,3 +355,26 @@ async def test_a_zone_without_outage_is_left_alone(store, clock, said, new_judgi
     judging = await new_judging()
     await outage(clock, said, judging, HOMES)
     assert await areas(store) == []
+
+
+@pytest.mark.postgres
+async def test_several_centres_on_postgresql(on_postgres, clock, people):
+    """Side by side, on the database where they can really get into each other's way."""
+    await settle(on_postgres)
+    said, book = sayer(on_postgres, clock), book_or_standard(None)[0]
+    centres = [AreaJudging(on_postgres, clock, book) for _ in range(3)]
+    await asyncio.gather(*(centre.start() for centre in centres))
+    for action in ("raise", "clear"):
+        clock.at += 20 * MINUTE
+        for gateway in HOMES:
+            clock.at += 1000
+            await said(gateway, action)
+            await asyncio.gather(*(centre.step() for centre in centres))
+        (area,) = await areas(on_postgres)
+        assert (area.count, area.condition) == (4, {"raise": "active", "clear": "cleared"}[action])
+    desk = AlertDesk(on_postgres, clock)
+    taken = await desk.take(area.id, area.version, people.tor, "test")
+    await desk.resolve(area.id, taken.version, people.tor, "test", cause="no_contact", measure="visit")
+    clock.at += MINUTE
+    await asyncio.gather(*(centre.step() for centre in centres))
+    assert {(await of(on_postgres, gateway)).resolved_by for gateway in HOMES} == {"tor"}
