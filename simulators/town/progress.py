@@ -21,7 +21,7 @@ QUIET = 6
 """Looks between two lines while all goes well."""
 LATE = 2.0
 """Real seconds behind from which on it does not go well."""
-UNANSWERED = 30.0
+UNANSWERED = 15.0
 """Real seconds for which an event waits at most where the hub keeps up; a device without power may wait longer."""
 KEPT = 0.95
 """Share of the pace asked for below which the clock counts as slowed."""
