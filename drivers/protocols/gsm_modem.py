@@ -24,6 +24,9 @@ from drivers.protocols.sms_pdu import REPORT, read_deliver, read_report, write_s
 COMMAND_WITHIN: Final = 5.0
 SEND_WITHIN: Final = 60.0
 LOOK_EVERY: Final = 60.0
+LOOK_SOON: Final = 1.0
+WRITTEN: Final = bytes([0, 10, 13, *range(32, 127)])
+"""What modems write in PDU mode."""
 READ_AGAIN: Final = 10.0
 START_AGAIN: Final = 5.0
 DEAD_AFTER: Final = 3
@@ -112,8 +115,11 @@ class GsmModem:
         return failed
 
     def feed(self, data: bytes, now: float) -> list[Out]:
-        """Bytes came: whole lines, or a prompt."""
+        """Bytes came: whole lines, or a prompt. What no modem writes is noise, and a reason to look soon."""
         self._held += data
+        if strange := len(data.translate(None, WRITTEN)):
+            count(self.counters, "noise_bytes", strange)
+            self._look_at = min(self._look_at or now, now + LOOK_SOON)
         done: list[Out] = []
         while (line := self._line()) is not None:
             done += self._said(line, now)
@@ -195,8 +201,6 @@ class GsmModem:
     def _said(self, line: str, now: float) -> list[Out]:
         if not line:
             return []
-        if not line.isascii() or not line.isprintable():
-            count(self.counters, "noise_bytes", len(line))
         if found := re.fullmatch(r'\+CMTI: ?"[A-Z]{2}", ?(\d{1,4})', line):
             self._read(int(found.group(1)))
             return self._next(now)

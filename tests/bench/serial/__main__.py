@@ -1,10 +1,10 @@
-"""Many serial lines on one process: processor, memory, wait from press to fact, recovery after unplugging.
+"""Many serial lines on one process: processor, memory, wait from press to fact; and one line's recovery.
 
 The units run in a process of their own and speak from the specification. The reference is the same traffic on one
 line, measured first; what is printed beside the waits is the ratio to it. Polling at 150 ms is the floor of any
 wait: a unit cannot speak before it is asked.
 
-    python tests/bench/serial [LINES]
+    python tests/bench/serial [LINES]              both; LINES 0 measures recovery alone
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ import time
 from pathlib import Path
 
 import uvloop
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import recovery
 
 from drivers.device_type import Unit
 from drivers.devices.espa_nurse_call import DEVICE
@@ -110,7 +114,14 @@ async def _all(links: list[SerialLink], state: str) -> None:
 
 
 def main(count: int) -> None:
-    """Measure one line, then many, and print both."""
+    """Measure one line, then many, and print both; then how a line recovers."""
+    if count:
+        show_many(count)
+    uvloop.run(recovery.show())
+
+
+def show_many(count: int) -> None:
+    """One line, then many."""
     alone, _, _ = uvloop.run(measure(1))
     many, share, recovered = uvloop.run(measure(count))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
