@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -63,6 +64,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _kernel() -> Path:
+    if platform.machine() not in {"x86_64", "AMD64"}:
+        raise Missing(
+            f"the machine runs this machine's own Python, and it is an x86-64; this is {platform.machine()}"
+        )
     for tool, package in TOOLS.items():
         if shutil.which(tool, path=WHERE) is None:
             raise Missing(f"{tool} is not here (Debian package {package})")
