@@ -1,7 +1,8 @@
-"""What devices cost: decoding a frame of each type, and thousands of MQTT devices on one gateway process.
+"""What devices cost: decoding a frame of each type, thousands of MQTT devices on one gateway process, a broker's death.
 
-    python tests/bench/devices                     both
+    python tests/bench/devices                     all three
     python tests/bench/devices --only decoding     µs a frame, type by type
+    python tests/bench/devices --only restart      how long until all is well after a broker's SIGKILL, both brokers
     python tests/bench/devices --devices 5000 --rates 100,500 --seconds 20
 
 Everything is printed beside a reference measured in the same run, and nothing is judged: machines differ, and this one
@@ -22,10 +23,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import crowd
 import decoding
+import restart
 
 from hub.broker.backend import BrokerMissing
 
 HERE = Path(__file__).parent
+RESTART_RATE = 200.0
+"""Events a second at most while a broker is killed."""
 SUBSCRIBED_BY = 1.5
 """Seconds after which the echo listens; what is said before is not counted."""
 COLUMNS = {
@@ -36,7 +40,7 @@ COLUMNS = {
 def main(argv: list[str] | None = None) -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("decoding", "crowd"))
+    parser.add_argument("--only", choices=("decoding", "crowd", "restart"))
     parser.add_argument("--quick", action="store_true", help="500 devices, a few seconds")
     parser.add_argument("--devices", type=int, default=5000)
     parser.add_argument("--rates", default="50,250,500", help="events a second of the whole crowd")
@@ -44,14 +48,39 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.quick:
         args.devices, args.rates, args.seconds = 500, "50", 3.0
-    if args.only != "crowd":
+    rates = [float(one) for one in args.rates.split(",")]
+    if args.only in {None, "decoding"}:
         show_decoding(20 if args.quick else 200)
-    if args.only != "decoding":
+    if args.only in {None, "crowd"}:
         try:
-            asyncio.run(show_crowd(args.devices, [float(one) for one in args.rates.split(",")], args.seconds))
+            asyncio.run(show_crowd(args.devices, rates, args.seconds))
         except BrokerMissing as missing:
             print(f"no crowd: {missing}")
+    if args.only in {None, "restart"}:
+        show_restarts(args.devices, min(rates[-1], RESTART_RATE))
     return 0
+
+
+def show_restarts(devices: int, rate: float) -> None:
+    """How both brokers' restarts end."""
+    print(
+        f"\n{devices} devices, {rate:g} events/s, the broker killed for {restart.AWAY:g} s; s since it is back"
+    )
+    names = ("unheard", "connected", "first", "drained", "centre has all", "said again", "lost")
+    print(f"{'':12}" + "".join(f"{name:>16}" for name in names))
+    for name in restart.BROKERS:
+        try:
+            with tempfile.TemporaryDirectory(prefix="trygghub-bench-") as folder:
+                one = asyncio.run(restart.recovery(name, Path(folder), devices, rate))
+        except BrokerMissing as missing:
+            print(f"{name:12}{missing}")
+            continue
+        times = (one.devices, one.first, one.drained, one.centre)
+        print(
+            f"{name:12}{one.unheard:16}"
+            + "".join(f"{each:16.2f}" for each in times)
+            + f"{one.again:16}{one.lost:16}"
+        )
 
 
 def show_decoding(repeat: int) -> None:
