@@ -69,15 +69,16 @@ class Files:
 
 
 class Database:
-    """The centre's database, opened anew for every question: a worker process asks for itself."""
+    """The centre's database: looked over once, then opened anew for each question, as a worker process must."""
 
     def __init__(self, url: str) -> None:
         from hub.hindsight.past import begin_of, end_of, homes_of
 
+        async def first(session: AsyncSession) -> tuple[Sequence[HomeSpec], Millis, Millis]:
+            return await homes_of(session), await begin_of(session), await end_of(session)
+
         self.url = url
-        self.homes: Sequence[HomeSpec] = asyncio.run(self._ask(homes_of))
-        self._begin = asyncio.run(self._ask(begin_of))
-        self._end = asyncio.run(self._ask(end_of))
+        self.homes, self._begin, self._end = asyncio.run(self._look_over_and_ask(first))
 
     @property
     def begin(self) -> Millis:
@@ -106,10 +107,16 @@ class Database:
             raise Refused(str(wrong), FAILED) from None
         return found.sentences[language]  # type: ignore[index]
 
-    async def _ask(self, question: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def _look_over_and_ask(self, question: Callable[[AsyncSession], Awaitable[T]]) -> T:
         from hub.store.engine import open_existing
 
-        store = await open_existing(self.url, "centre")
+        await (await open_existing(self.url, "centre")).close()
+        return await self._ask(question)
+
+    async def _ask(self, question: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        from hub.store.engine import open_again
+
+        store = open_again(self.url)
         try:
             async with store.reading() as session:
                 return await question(session)

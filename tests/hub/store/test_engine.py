@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import select
 
+from hub.store import sqlite_file
 from hub.store.centre_tables import District, Lane
 from hub.store.engine import Store, open_store, sqlite_url
 from hub.store.errors import StoreDamagedError, StoreError, StoreUnreadableError
@@ -106,6 +111,33 @@ async def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> Non
     (tmp_path / "centre.db").write_bytes(b"a letter to grandmother\n" * 400)
     with pytest.raises(StoreDamagedError, match=r"centre\.db is damaged"):
         await open_store(sqlite_url(tmp_path / "centre.db"), "centre")
+
+
+def test_looking_over_a_large_file_ends_in_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The check asks nobody whether to go on; it is interrupted, and what it says of the unread rest is no damage."""
+    monkeypatch.setattr(sqlite_file, "LOOK_OVER_SECONDS", 0.01)
+
+    class Endless:
+        """A file that is read until somebody interrupts."""
+
+        def __init__(self, *, says: bool) -> None:
+            self.stopped, self.says = threading.Event(), says
+
+        def interrupt(self) -> None:
+            """End what is under way."""
+            self.stopped.set()
+
+        def execute(self, _sql: str) -> Any:
+            """Read on."""
+            assert self.stopped.wait(10)
+            if self.says:
+                return SimpleNamespace(fetchone=lambda: ("Page 7 is never used",))
+            error = sqlite3.OperationalError("interrupted")
+            error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
+            raise error
+
+    for says in (True, False):
+        sqlite_file._look_over(Endless(says=says), tmp_path)  # type: ignore[arg-type]
 
 
 async def test_a_damaged_page_is_found_at_boot(tmp_path: Path) -> None:
