@@ -25,6 +25,7 @@ COMMANDS = {
     "simulate": ("simulators", "play homes full of devices through a day"),
     "decode": ("decode", "show what a device's bytes mean"),
     "adopt": ("adopt", "registry entries for devices that announce themselves by Home Assistant's discovery"),
+    "provision": ("provision", "install a device: pair with it, keep its keys, print its registry lines"),
     "registry": ("registry", "check, import or export homes, residents, devices and staff"),
     "rules": ("rules", "check rule books, replay events against them"),
     "audit": ("audit", "verify the audit trail"),

@@ -158,9 +158,7 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
         if one.type.ble is not None
     }
     passkeys = {
-        one.part.address.lower(): one.part.settings["passkey"]
-        for one in devices
-        if isinstance(one.part.settings.get("passkey"), int)
+        one.part.address.lower(): passkey for one in devices if (passkey := _passkey(one.unit)) is not None
     }
     made_of = [
         ports.ble,
@@ -172,6 +170,14 @@ def _ble(ports: Ports, devices: list[Assigned]) -> Plan:
     ]
     heard = _ids(one for one in devices if one.type.ble is not None)
     return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "ble", heard)
+
+
+def _passkey(unit: Unit) -> int | None:
+    """The number printed on a meter: from its file (`passkey_secret`), or the setting `passkey`."""
+    told = unit.secrets.get("passkey", unit.settings.get("passkey"))
+    if isinstance(told, str) and told.isascii() and told.isdigit() and len(told) <= 6:
+        return int(told)
+    return told if isinstance(told, int) and not isinstance(told, bool) else None
 
 
 def _serial(ports: Ports, port: str, devices: list[Assigned]) -> Plan:

@@ -17,6 +17,10 @@ class Printed(PairingDelegate):
         """The printed number, the same every time."""
         return self._passkey
 
+    async def confirm(self, auto: bool = False) -> bool:  # noqa: ARG002  the shape bumble calls
+        """Bonding that "just works" proves nothing: refused, for want of authentication."""
+        return False
+
     async def display_number(self, number: int, digits: int) -> None:
         """Nothing to do: it is printed."""
 

@@ -7,10 +7,10 @@ stands before the device, and nothing is left connected.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
@@ -19,6 +19,7 @@ from bleak.exc import BleakError
 from bleak_retry_connector import BleakClientWithServiceCache, establish_connection
 
 from drivers.links.ble.radio import Radio
+from drivers.protocols import gatt_racp
 from drivers.protocols.nuki_pairing import PAIRING, Pairing, PairingError
 
 FIND_WITHIN = 20.0
@@ -28,7 +29,7 @@ WEAK = -85
 """dBm below which a device is heard today and not on a wet day."""
 
 Broken = (BleakError, TimeoutError, EOFError, OSError)
-Client = BleakClientWithServiceCache
+T = TypeVar("T")
 
 
 class CommissionError(Exception):
@@ -37,13 +38,14 @@ class CommissionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A device that was heard. rssi: dBm. services: UUIDs it advertises; data: service data by UUID."""
+    """A device that was heard. rssi: dBm. services: UUIDs it advertises; data, makers: by UUID and by company."""
 
     device: BLEDevice
     name: str
     rssi: int
     services: frozenset[str]
     data: Mapping[str, bytes]
+    makers: Mapping[int, bytes] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -58,7 +60,8 @@ async def listening(radio: Radio) -> AsyncIterator[asyncio.Queue[Found]]:
 
     def take(device: BLEDevice, data: AdvertisementData) -> None:
         services = frozenset(data.service_uuids)
-        heard.put_nowait(Found(device, data.local_name or "", data.rssi, services, dict(data.service_data)))
+        said = dict(data.service_data), dict(data.manufacturer_data)
+        heard.put_nowait(Found(device, data.local_name or "", data.rssi, services, *said))
 
     scanner = BleakScanner(take, **radio.scanner)
     try:
@@ -114,19 +117,47 @@ def _both(before: Found, now: Found) -> Found:
         max(now.rssi, before.rssi),
         now.services | before.services,
         {**before.data, **now.data},
+        {**before.makers, **now.makers},
     )
 
 
+@dataclass(slots=True)
+class Meeting:
+    """A connection to a device. gone: set when the link is lost."""
+
+    client: BleakClientWithServiceCache
+    gone: asyncio.Event
+
+    async def answer(self, queue: asyncio.Queue[T]) -> T:
+        """The next thing the device says. Raises BleakError or TimeoutError when it will not."""
+        said, lost = asyncio.ensure_future(queue.get()), asyncio.ensure_future(self.gone.wait())
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await asyncio.wait({said, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not said.done():
+                raise BleakError("the link was lost")
+            return said.result()
+        finally:
+            said.cancel()
+            lost.cancel()
+
+
 @asynccontextmanager
-async def connected(radio: Radio, found: Found, doing: str) -> AsyncIterator[Client]:
+async def connected(radio: Radio, found: Found, doing: str) -> AsyncIterator[Meeting]:
     """A connection to the device, and its end. Raises CommissionError that names what was being done."""
-    client: Client | None = None
+    client: BleakClientWithServiceCache | None = None
+    gone = asyncio.Event()
     try:
         async with asyncio.timeout(CONNECT_WITHIN):
             client = await establish_connection(
-                Client, found.device, found.address, max_attempts=2, **radio.client
+                BleakClientWithServiceCache,
+                found.device,
+                found.address,
+                disconnected_callback=lambda _client: gone.set(),
+                max_attempts=2,
+                **radio.client,
             )
-        yield client
+        yield Meeting(client, gone)
     except Broken as wrong:
         raise CommissionError(
             f"{doing} {found.address} broke off: {wrong or type(wrong).__name__}; stay near and try again"
@@ -138,32 +169,44 @@ async def connected(radio: Radio, found: Found, doing: str) -> AsyncIterator[Cli
 
 async def pair_nuki(radio: Radio, found: Found, name: str, app_id: int = 1) -> bytes:
     """Pair with a Nuki lock whose button is being held; returns the secret to register for it."""
-    async with connected(radio, found, "pairing with") as client:
-        if client.services.get_characteristic(PAIRING) is None:
+    async with connected(radio, found, "pairing with") as meeting:
+        if meeting.client.services.get_characteristic(PAIRING) is None:
             raise CommissionError(
                 f"{found.address} is no Nuki lock: it does not offer Nuki's pairing service"
             )
         try:
-            return await _pair(client, Pairing(name, app_id))
+            return await _pair(meeting, Pairing(name, app_id))
         except PairingError as wrong:
             raise CommissionError(str(wrong)) from None
 
 
-async def bond(radio: Radio, found: Found) -> None:
-    """Bond with a meter; its passkey, if it has one, was given to the radio."""
-    async with connected(radio, found, "bonding with") as client, asyncio.timeout(CONNECT_WITHIN):
+async def bond(radio: Radio, found: Found, wanted: Sequence[str]) -> None:
+    """Bond with a meter; its passkey, if it has one, was given to the radio.
+
+    wanted: what it will be subscribed to. A bond without the passkey may come about and open nothing, so it is tried.
+    """
+    async with connected(radio, found, "bonding with") as meeting, asyncio.timeout(CONNECT_WITHIN):
+        client = meeting.client
+        there = [one for uuid in wanted if (one := client.services.get_characteristic(uuid)) is not None]
+        if not there:
+            raise CommissionError(
+                f"{found.address} is another kind of device: it offers nothing of what is wanted"
+            )
         await client.pair()
+        for one in there:
+            await client.start_notify(one, lambda _from, _value: None)
+            if one.uuid == gatt_racp.CONTROL_POINT:
+                await client.write_gatt_char(one, gatt_racp.question("count"), response=True)
 
 
-async def _pair(client: Client, pairing: Pairing) -> bytes:
+async def _pair(meeting: Meeting, pairing: Pairing) -> bytes:
     pieces: asyncio.Queue[bytes] = asyncio.Queue()
-    await client.start_notify(PAIRING, lambda _from, value: pieces.put_nowait(bytes(value)))
+    await meeting.client.start_notify(PAIRING, lambda _from, value: pieces.put_nowait(bytes(value)))
     writes = pairing.begin()
     while not pairing.done:
         for one in writes:
-            await client.write_gatt_char(one.channel, one.payload, response=True)
-        async with asyncio.timeout(ANSWER_WITHIN):
-            writes = pairing.heard(await pieces.get())
+            await meeting.client.write_gatt_char(one.channel, one.payload, response=True)
+        writes = pairing.heard(await meeting.answer(pieces))
     return pairing.secret
 
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 
 from drivers.events import DecodeError
-from drivers.links.ble.commission import ANSWER_WITHIN, Client, CommissionError, Found, connected
+from drivers.links.ble.commission import CommissionError, Found, Meeting, connected
 from drivers.links.ble.radio import Radio
 from drivers.protocols import nuki, nuki_about, nuki_log
 from drivers.protocols.nuki_about import Battery, Config
@@ -25,9 +25,9 @@ class About:
 
 async def about_nuki(radio: Radio, found: Found, secret: bytes, pin: str = "") -> About:
     """Ask a lock that we are paired with. Raises CommissionError."""
-    async with connected(radio, found, "asking") as client:
-        lock = _Asking(client, nuki.Secret.read(secret))
-        await client.start_notify(nuki.USER_DATA, lambda _from, value: lock.heard(bytes(value)))
+    async with connected(radio, found, "asking") as meeting:
+        lock = _Asking(meeting, nuki.Secret.read(secret))
+        await meeting.client.start_notify(nuki.USER_DATA, lambda _from, value: lock.heard(bytes(value)))
         config = await lock.ask(nuki.REQUEST_CONFIG, await lock.challenge(), nuki.CONFIG)
         report = await lock.ask(
             nuki.REQUEST_DATA, nuki.BATTERY_REPORT.to_bytes(2, "little"), nuki.BATTERY_REPORT
@@ -52,8 +52,8 @@ class WrongPin(CommissionError):  # noqa: N818  it says what is so
 class _Asking:
     """One question at a time; what else the lock says meanwhile is not ours to hear."""
 
-    def __init__(self, client: Client, secret: nuki.Secret) -> None:
-        self._client = client
+    def __init__(self, meeting: Meeting, secret: nuki.Secret) -> None:
+        self._meeting = meeting
         self._secret = secret
         self._pieces = b""
         self._messages: asyncio.Queue[nuki.Message] = asyncio.Queue()
@@ -72,14 +72,13 @@ class _Asking:
 
     async def ask(self, command: int, payload: bytes, answer: int) -> bytes:
         sealed = nuki.seal(self._secret, command, payload, os.urandom(nuki.NONCE))
-        async with asyncio.timeout(ANSWER_WITHIN):
-            await self._client.write_gatt_char(nuki.USER_DATA, sealed, response=True)
-            while True:
-                message = await self._messages.get()
-                if message.command == answer:
-                    return message.payload
-                if message.command == nuki.ERROR:
-                    raise _refused(message.payload)
+        await self._meeting.client.write_gatt_char(nuki.USER_DATA, sealed, response=True)
+        while True:
+            message = await self._meeting.answer(self._messages)
+            if message.command == answer:
+                return message.payload
+            if message.command == nuki.ERROR:
+                raise _refused(message.payload)
 
 
 def _refused(payload: bytes) -> CommissionError:

@@ -1,0 +1,1 @@
+"""Installing devices: pairing, keys and PINs into the gateway's secrets folder, registry entries to be imported."""
