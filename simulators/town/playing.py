@@ -157,6 +157,7 @@ class Playing:
                 self._more.clear()
                 await self._more.wait()
             await self.world.sleep_until(min(self._cues[0][0], self.world.now() + 1000))
+            await self._until_there_is_room()
             given = 0
             while self._cues and self._cues[0][0] <= self.world.now():
                 at, _, what = heapq.heappop(self._cues)

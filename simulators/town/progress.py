@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY = 10.0
 """Real seconds between two looks at how it goes."""
+COUNT_EVERY = 0.1
+"""Real seconds between two counts of what waits, while there is room: a town has thousands of devices."""
 QUIET = 6
 """Looks between two lines while all goes well."""
 LATE = 2.0
@@ -38,6 +40,7 @@ class Progress:
     behind: float = 0.0
     _acknowledged: int = 0
     _answered: float = 0.0
+    _asked: float = 0.0
     _looks: int = 0
 
     @property
@@ -60,10 +63,15 @@ class Progress:
         """Whether to wait: the network takes no more, or a hub that is at work has more than `many` to do."""
         if any(one.trunk.is_full for one in self.crowds):
             return True
-        now, acknowledged = asyncio.get_running_loop().time(), self.acknowledged
+        now = asyncio.get_running_loop().time()
+        if now - self._asked < COUNT_EVERY:
+            return False
+        acknowledged = self.acknowledged
         if acknowledged != self._acknowledged:
             self._acknowledged, self._answered = acknowledged, now
-        return self.waiting > many and now - self._answered < away
+        is_full = self.waiting > many and now - self._answered < away
+        self._asked = 0.0 if is_full else now
+        return is_full
 
     async def tell(self) -> None:
         """Every now and then a line, for ever; more often when it does not go well."""

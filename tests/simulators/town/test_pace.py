@@ -76,6 +76,7 @@ async def test_a_hub_that_is_slow_is_waited_for_and_one_that_is_gone_is_not(crow
     """While acknowledgements come, more than two thousand open ones make the clock wait."""
     progress = Progress(10, starting_at(0, 100.0), [crowd])
     assert not progress.is_full(MANY, 5.0)
+    progress._asked = 0.0
     crowd.waiting, crowd.acknowledged = MANY + 1, 1
     assert progress.is_full(MANY, 5.0)
     assert not progress.is_full(MANY, 0.0)
@@ -161,6 +162,36 @@ async def test_a_machine_that_is_too_slow_leaves_nothing_out(machine: Machine) -
     await asyncio.gather(task, return_exceptions=True)
     assert [beat.at for beat, _ in unit.said[: len(due)]] == due
     assert max(shown - beat.at for beat, shown in unit.said[: len(due)]) < 3_600_000
+
+
+async def test_the_clock_waits_for_a_hub_that_is_behind_however_little_is_due(
+    machine: Machine, crowd: Any
+) -> None:
+    """A few events a second that nobody can take stop it as well as many; the hub's next answers let it go on."""
+    scenario = town(Order(3, 7, trouble=0))
+    world = starting_at(day_begin(scenario, DAY), 1000.0)
+    unit = Unit(machine, takes=0)
+    unit.world = world
+    progress = Progress(3, world, [crowd])
+    playing = Playing(scenario, DAY, world, dict.fromkeys(scenario.devices, unit), progress)
+    crowd.waiting = MANY + 1
+    task = asyncio.create_task(playing.run())
+
+    async def live(turns: int) -> int:
+        for _ in range(turns):
+            machine.now += 1
+            crowd.acknowledged += 1
+            await asyncio.sleep(0)
+        return len(unit.said)
+
+    stood = await live(3000)
+    crowd.waiting = 0
+    async with asyncio.timeout(30):
+        while len(unit.said) < stood + 50:
+            await live(50)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert stood == 0
 
 
 def planned(scenario: Scenario) -> list[int]:
