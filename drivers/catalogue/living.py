@@ -9,7 +9,8 @@ FACTS = (
          "A sensor saw somebody move.", lane="telemetry",
          vkp="alert-code#4.8", scaip="0010/0119", mdc="10471:7.0"),
     fact("room.vibration", "Noe i rommet ble brukt eller rystet", "Something in the room was used or shook",
-         "A sensor on a piece of furniture, a door or an appliance felt it move. A lorry shakes things, too: it is no movement of a person.",
+         "A sensor on a piece of furniture, a door or an appliance felt it move. "
+         "A lorry shakes things, too: it is no movement of a person.",
          lane="telemetry", vkp="alert-code#4.8", mdc="10471:11.0"),
     fact("room.presence", "Tilstedeværelse i rommet endret", "Presence in the room changed",
          "A sensor says whether somebody is in the room.",

@@ -11,7 +11,9 @@ from hub.supervisor.setting_up import environment
 from hub.supervisor.tools import ToolFailed, call
 
 THROUGH_BLUEZ = "simulated devices, heard through BlueZ's stand-in on a D-Bus of its own"
-WITHOUT_BUS = "simulated devices, heard by our own host stack; BlueZ's stand-in needs dbus-daemon, which is not installed"
+WITHOUT_BUS = (
+    "simulated devices, heard by our own host stack; BlueZ's stand-in needs dbus-daemon, not installed"
+)
 
 
 def welcome(stage: Stage, folder: DataFolder) -> str:

@@ -82,7 +82,7 @@ class Owing(crowd.Crowd):
                 if self.trunks[number // crowd.ON_A_TRUNK].say(f"{key[0]}/event", payload):
                     self.sent[key] = now
                     self.again += 1
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
 
 
 class Keeping(crowd.Centre):

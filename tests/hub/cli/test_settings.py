@@ -63,8 +63,10 @@ def test_what_is_no_secret_is_not_looked_for_in_files(tmp_path: Path) -> None:
         ([*NEEDED, "--http", "²"], "--http: a port is a number from 1 to 65535, not '²'"),
         (
             [*NEEDED, "--ble", "usb"],
-            "--ble: the Bluetooth link is off, bluez, bluez:hci0 (several adapters with commas between) or"
-            " tcp:HOST:PORT, not 'usb'",
+            (
+                "--ble: the Bluetooth link is off, bluez, bluez:hci0 (several adapters with commas between)"
+                " or tcp:HOST:PORT, not 'usb'"
+            ),
         ),
         ([*NEEDED, "--rules", "/absent.yaml"], "--rules: there is no file '/absent.yaml'"),
         (
