@@ -45,6 +45,9 @@ _WORDS = ("name", "start", "tz", "late", "resident", "devices", "events", "until
 _HEARD = re.compile(r"\sheard=((?:[0-9]{1,9}\s*(?:ms|s|min|h|d)(?!\w)\s*)+)")
 """How much later an event came in: `heard=5 min`."""
 
+_DO = "do="
+"""Behind an expected raise: what it asks for in the home."""
+
 _OF_DEVICE = frozenset({"class", "since", "silent_after", "name", "knows_taken"})
 
 
@@ -155,13 +158,16 @@ class _Reader:
 
     def _expected(self, at: Millis, text: str, line: int) -> Expected:
         words = text.split()
+        do = words.pop().removeprefix(_DO) if words[-1].startswith(_DO) else ""
         if len(words) not in (2, 3) or words[0] not in TOLD:
             raise Wrong(
                 f"an expected line is written '09:00 raise RULE' or '… clear RULE KEY', not {text[:60]!r}"
             )
         if words[1] not in self.book.rules:
             raise Wrong(f"the book has no rule {words[1][:40]!r}{nearest(words[1], self.book.rules)}")
-        return Expected(line, at, words[0], words[1], words[2] if len(words) == 3 else "")
+        if do and do not in CATALOGUE.commands:
+            raise Wrong(f"no device takes {do[:40]!r}{nearest(do, CATALOGUE.commands)}")
+        return Expected(line, at, words[0], words[1], words[2] if len(words) == 3 else "", do)
 
     def _resident(self) -> Mapping[str, Any]:
         assert isinstance(self.node, Pairs)

@@ -17,18 +17,19 @@ HOME = "home"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One line of `expect`; key is empty where the test does not say."""
+    """One line of `expect`; key, and do: what it asks for in the home, are empty where the test does not say."""
 
     line: int
     at: Millis
     action: str
     rule: str
     key: str
+    do: str = ""
 
     def fits(self, decision: Decision) -> bool:
         """Whether a decision is the one meant."""
         same = (self.at, self.action, self.rule) == (decision.at, decision.action, decision.rule)
-        return same and self.key in ("", decision.key)
+        return same and self.key in ("", decision.key) and self.do in ("", decision.do)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def run_test(test: RuleTest, book: Book) -> Outcome:
 
 
 def _said(expected: Expected, tz: str) -> str:
-    return f"{shown(expected.at, zone(tz)):%d %b %H:%M:%S} {expected.action} {expected.rule} {expected.key}".rstrip()
+    words = (expected.action, expected.rule, expected.key, expected.do and f"do={expected.do}")
+    return " ".join([f"{shown(expected.at, zone(tz)):%d %b %H:%M:%S}", *filter(None, words)])
 
 
 def _came(decision: Decision, tz: str) -> str:

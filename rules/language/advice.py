@@ -84,6 +84,16 @@ def _life_held(rule: Rule, book: Book) -> Iterator[str]:  # noqa: ARG001  every 
         yield f"a critical rule is held back by {rule.held_by[0]!r}; a call for help should never wait"
 
 
+def _quiet_holder(rule: Rule, book: Book) -> Iterator[str]:
+    """What holds others back must itself be told to somebody: held is not gone (reference: rules, section 8)."""
+    for name in rule.held_by:
+        if book.rules[name].urgency == "low" != rule.urgency:
+            yield (
+                f"{name!r} is low, so nobody is called while it holds this rule back; give it the urgency "
+                f"of what it hides ({rule.urgency})"
+            )
+
+
 def _mixed_devices(rule: Rule, book: Book) -> Iterator[str]:  # noqa: ARG001  every check has this shape
     wide = rule.condition is not None and any(state.startswith("any.") for state in rule.condition.states)
     if wide and rule.per != "device":
@@ -110,6 +120,7 @@ _CHECKS: tuple[Callable[[Rule, Book], Iterator[str]], ...] = (
     _slow_holder,
     _held_for_ever,
     _life_held,
+    _quiet_holder,
     _mixed_devices,
     _two_roles,
     _unasked,

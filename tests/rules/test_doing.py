@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from drivers.catalogue import CATALOGUE
 from rules import BookError, Decision, load_book
 from rules.explain import explain
 from rules.homes import zone
+from rules.rule_test_file import load_tests
+from rules.rule_tests import run_test
 
 DOSE = """
 rules:
@@ -157,3 +162,46 @@ def test_explaining_says_what_was_asked(story) -> None:
     said = {language: explain(told, {}, zone("Europe/Oslo"), language) for language in ("nb", "en")}
     assert "Ba om i hjemmet: Si en beskjed («Astrid, husk medisinen kl. 08:00»)." in said["nb"]
     assert 'Asked for in the home: Give a message ("Astrid, husk medisinen kl. 08:00").' in said["en"]
+
+
+def test_the_example_of_the_page_does_what_it_says(story) -> None:
+    """Both rules of rules/README.md load, and ask for what stands there; a rule test can expect it."""
+    page = (Path(__file__).parents[2] / "rules" / "README.md").read_text("utf-8")
+    (example,) = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if " do: " in block)
+    lines = "08:00 d dispenser.due dose=1\n08:05 c call.raised place=Bad"
+    told = {each.rule: (each.do, each.do_args["text"]) for each in story(example).decisions(lines)}
+    assert told == {
+        "remind-of-medicine": ("dispenser.message", "Husk medisinen din, Astrid"),
+        "fall-in-the-bathroom": ("call.page", "Bad: Astrid"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("expected", "missing"),
+    [("dispenser.message", 0), ("lock.state", 1)],
+    ids=["what it asks", "another thing"],
+)
+def test_a_rule_test_may_expect_what_is_asked(expected, missing) -> None:
+    """`do=` behind a raise is compared with what the raise asks for."""
+    book = load_book(DOSE)
+    text = f"""
+tests:
+  - name: a dose
+    start: 2026-01-15 07:00
+    until: "09:00"
+    events: ["08:00 d dispenser.due dose=1"]
+    expect: ["08:10 raise dose do={expected}"]
+"""
+    (test,) = load_tests(text, book)
+    assert len(run_test(test, book).missing) == missing
+
+
+def test_a_rule_test_names_only_commands_there_are() -> None:
+    """A slip there is told like one in a book."""
+    text = (
+        "tests: [{name: n, start: 2026-01-15, events: [], expect: ['08:10 raise dose do=dispenser.mesage']}]"
+    )
+    with pytest.raises(
+        BookError, match=r"no device takes .dispenser\.mesage.; did you mean .dispenser\.message.\?"
+    ):
+        load_tests(text, load_book(DOSE))

@@ -146,10 +146,14 @@ def test_advice_on_what_is_allowed_but_hardly_meant() -> None:
         "  latched: {missing: bed.heartbeat, for: 1 h, not while: fall}\n"
         "  fall: {when: pendant.fall}\n"
         "  off: {when: pendant.fall, then: bed.left, within: resident.never_named}\n"
+        "  still: {missing: room.motion, for: 12 h, not while: whisper, urgency: high}\n"
+        "  whisper: {while: door.leaf is open, urgency: low}\n"
+        "  call: {when: pendant.pressed, not while: whisper, urgency: critical}\n"
     )
     told = "\n".join(map(str, book.advice))
     for words in ("noisy: 'while' on the number", "held: it waits 10 min", "mixed: one device", "latched: 'fall' stays open",
-                  "off: it is off for every resident"):  # fmt: skip
+                  "off: it is off for every resident", "still: 'whisper' is low, so nobody is called while it holds",
+                  "call: a critical rule is held back by 'whisper'"):  # fmt: skip
         assert words in told
 
 
