@@ -38,7 +38,7 @@ PATIENCE = 30.0
 """Real seconds that a town waits for its broker before its life begins."""
 LATE = 0.25
 """Real seconds behind from which on the clock, if it is ours, stands until everything due is said."""
-MANY = 2_000
+MANY = 300
 """Unacknowledged events from which on the hub is behind and the clock, if it is ours, waits for it."""
 AWAY = 5.0
 """Real seconds without an acknowledgement after which nobody is waited for: the hub is not slow but gone."""

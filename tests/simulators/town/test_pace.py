@@ -73,7 +73,7 @@ def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
 
 
 async def test_a_hub_that_is_slow_is_waited_for_and_one_that_is_gone_is_not(crowd: Any) -> None:
-    """While acknowledgements come, more than two thousand open ones make the clock wait."""
+    """While acknowledgements come, more than three hundred open ones make the clock wait."""
     progress = Progress(10, starting_at(0, 100.0), [crowd])
     assert not progress.is_full(MANY, 5.0)
     progress._asked = 0.0
