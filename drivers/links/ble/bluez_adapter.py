@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ADAPTER = "org.bluez.Adapter1"
-MONITORS = "org.bluez.AdvertisementMonitorManager1"
-FLAGS, SERVICE_DATA, MANUFACTURER = 0x01, 0x16, 0xFF
-PATTERNS = tuple(
-    (0, kind, content)
-    for kind, contents in {
-        FLAGS: (b"\x02", b"\x04", b"\x05", b"\x06", b"\x1a"),  # what discoverable devices say of themselves
-        SERVICE_DATA: (b"\xd2\xfc",),  # BTHome, should one leave its flags out
-        MANUFACTURER: (b"\x4c\x00",),  # iBeacons, which Nuki locks are
-    }.items()
-    for content in contents
-)
-"""What an advertisement must hold to be heard by a passive scan: position, structure type, bytes. Nearly all do."""
 OFF_FOR = 0.5
 """Seconds without power; controllers forget their state at once, their firmware wants a moment."""
 RESET_WITHIN = 60.0
@@ -35,13 +23,12 @@ RESET_WITHIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """name: `hci0`. address: of the controller, lower case. monitors: it can scan passively for patterns."""
+    """name: `hci0`. address: of the controller, lower case."""
 
     name: str
     path: str
     address: str
     powered: bool
-    monitors: bool = False
 
 
 async def adapters(bluez: Registration) -> list[Adapter]:
@@ -53,8 +40,7 @@ async def adapters(bluez: Registration) -> list[Adapter]:
     for path, interfaces in reply.body[0].items():
         if (about := interfaces.get(ADAPTER)) is not None:
             address = str(about["Address"].value).lower()
-            powered, monitors = bool(about["Powered"].value), MONITORS in interfaces
-            found.append(Adapter(path.rpartition("/")[2], path, address, powered, monitors))
+            found.append(Adapter(path.rpartition("/")[2], path, address, bool(about["Powered"].value)))
     return sorted(found, key=lambda one: one.name)
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bleak import BleakAdapter
-from bleak.args.bluez import OrPattern
-from bleak.assigned_numbers import AdvertisementDataType
 from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 from bumble.transport.tcp_client import open_tcp_client_transport
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ASK_WITHIN = 10.0
+MOST_DEVICES = 2000  # devices whose last advertisement is remembered
 ADAPTER_NAME = r"(hci[0-9]{1,2}|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})"
 BLUEZ_SETTING = rf"bluez(:{ADAPTER_NAME}(,{ADAPTER_NAME}){{0,3}})?"
 
@@ -67,6 +68,10 @@ class Radio(Protocol):
         """Devices whose link is up already, perhaps from before our own restart."""
         ...
 
+    def is_advertisement(self, data: AdvertisementData) -> bool:
+        """Whether what a scanner told was heard on the air just now."""
+        ...
+
     async def reset(self, *, hard: bool) -> None:
         """Bring a hung adapter back; hard: by every means. Raises BleakError when it cannot be done."""
         ...
@@ -87,29 +92,14 @@ class BluezRadio:
         self._bluez: Registration | None = None
         self._adapter: Adapter | None = None
         self._resetting = False
-
-    @property
-    def client(self) -> Mapping[str, Any]:
-        """The adapter for bleak."""
-        return {} if self._adapter is None else {"bluez": {"adapter": self._adapter.name}}
+        self._said: OrderedDict[str, tuple[int, dict[int, bytes], dict[str, bytes]]] = OrderedDict()
 
     @property
     def scanner(self) -> Mapping[str, Any]:
-        """The adapter for bleak, and how to scan: passively where BlueZ can.
+        """The adapter for bleak. The scan is active: a passive one hears no device again whose words stay the same."""
+        return {} if self._adapter is None else {"bluez": {"adapter": self._adapter.name}}
 
-        While BlueZ scans actively the kernel drops advertisements whose scan response the controller does not repeat,
-        until its next round of ten seconds: of three presses two are lost (seen on 5.66 and Linux 6.1).
-        """
-        if self._adapter is None or not self._adapter.monitors:
-            return self.client
-        patterns = [
-            OrPattern(start, AdvertisementDataType(kind), content)
-            for start, kind, content in bluez_adapter.PATTERNS
-        ]
-        return {
-            "scanning_mode": "passive",
-            "bluez": {"adapter": self._adapter.name, "or_patterns": patterns},
-        }
+    client = scanner
 
     async def open(self) -> None:
         """Register our agent, which also shows whether BlueZ is there, and see that the adapter has power."""
@@ -117,10 +107,6 @@ class BluezRadio:
         bluez = self._registration()
         await bluez.register()
         self._adapter = adapter = bluez_adapter.chosen(await bluez_adapter.adapters(bluez), self._wanted)
-        if not adapter.monitors:
-            log.warning(
-                "%s: BlueZ runs without Experimental = true, so quick repetitions may be lost", self.name
-            )
         if not adapter.powered:
             log.warning("%s has no power; switching it on", adapter.name)
             await bluez_adapter.power(bluez, adapter, on=True)
@@ -139,6 +125,21 @@ class BluezRadio:
         except (BleakError, NotImplementedError, EOFError, OSError, TimeoutError) as error:
             log.warning("cannot ask BlueZ for live links: %s", error)
             return []
+
+    def is_advertisement(self, data: AdvertisementData) -> bool:
+        """Tell advertisements from other changes of a device's object, which bleak reports alike.
+
+        Else a meter that switched off would be called for the change of its connection, and tried in vain.
+        """
+        path, props = data.platform_data[0], data.platform_data[1]
+        if "RSSI" not in props:
+            return False
+        said = (data.rssi, data.manufacturer_data, data.service_data)
+        before = self._said.pop(path, None)
+        self._said[path] = said
+        if len(self._said) > MOST_DEVICES:
+            self._said.popitem(last=False)
+        return said != before
 
     async def reset(self, *, hard: bool) -> None:
         """Switch the adapter off and on through BlueZ; hard: reset it through the kernel, as a USB device too."""
@@ -193,6 +194,10 @@ class BumblePort:
     async def connected(self) -> list[BLEDevice]:
         """None: this host stack lives and dies with the process, and its links with it."""
         return []
+
+    def is_advertisement(self, data: AdvertisementData) -> bool:  # noqa: ARG002  our scanner tells nothing else
+        """Always."""
+        return True
 
     async def reset(self, *, hard: bool) -> None:  # noqa: ARG002  one way serves for both
         """Open the controller anew, which resets it by HCI."""

@@ -107,6 +107,8 @@ class Scan:
         return self.silence * min(RAREST, 1 << max(0, min(self.rung, 10) - RESET))
 
     def _on_advertisement(self, device: BLEDevice, data: AdvertisementData) -> None:
+        if not self.radio.is_advertisement(data):
+            return
         self._heard_at = asyncio.get_running_loop().time()
         if self.rung:
             self.rung = 0

@@ -116,6 +116,27 @@ async def test_a_device_that_leaves_comes_back(running, bluez_link, journal, blu
     assert len([one for one in journal.frames if one.channel == gatt_plx.CONTINUOUS]) == 1
 
 
+async def test_a_meter_that_left_is_not_tried_again(
+    running, bluez_link, journal, bluez, ether, oximeter, eventually
+):
+    """It handed its reading over and switched off; the end of its connection is no sign that it is on the air."""
+    pendant = BthomePendant(PENDANT, beacon=None)
+    await pendant.start(ether)
+    link = bluez_link({OXIMETER: METER, PENDANT: bthome_pendant.DEVICE.ble})
+    async with running(link, journal):
+        await oximeter.measure(93, 61)
+        await asyncio.wait_for(oximeter.until_stored_is_empty(), 60)
+        await eventually(lambda: link.health().counters["connected"] == 1)
+        await oximeter.switch_off()
+        await eventually(lambda: link.health().counters["connected"] == 0)
+        await pendant.press()
+        await journal.count(1, "adv:")
+        session = link._sessions[OXIMETER]
+        assert session.ear is None
+        assert link.health().counters.get("connect_failures", 0) == 0
+    await pendant.stop()
+
+
 async def test_lost_links_leak_no_descriptors(
     running, bluez_link, journal, bluez, ether, oximeter, eventually
 ):
