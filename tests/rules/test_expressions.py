@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.language.expressions import MAX_CHARACTERS, compile_condition
+from rules.language.expression_tree import MAX_CHARACTERS
+from rules.language.expressions import compile_condition
 from rules.language.types import Parameters
 from rules.problems import Wrong
 
