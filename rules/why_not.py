@@ -129,23 +129,31 @@ def _unanswered(machine: Unanswered, home: Home, slot: Open, language: Language,
 
 
 def _lasting(machine: Lasting, home: Home, slot: Since, language: Language, when: When) -> list[str]:
+    lines = [_episode(machine, home, slot, language, when)]
+    if slot.unknown:
+        lines.append(_pick(language, f"{slot.unknown} målinger kunne ikke brukes og regnes som ukjent.",
+                           f"{slot.unknown} readings could not be used and count as unknown."))  # fmt: skip
+    return lines
+
+
+def _episode(machine: Lasting, home: Home, slot: Since, language: Language, when: When) -> str:
     last = state_text(machine, slot.value, language)
+    if slot.phase == WAITING:
+        due = when(machine.due(home, slot))
+        return _pick(language, f"slik siden {when(slot.since)} (sist {last}); varsler {due}.",
+                     f"so since {when(slot.since)} (last {last}); due {due}.")  # fmt: skip
+    if slot.phase == PASSED:
+        since = when(slot.since)
+        return _pick(language, f"slik siden {since}, men begynte eller forfalt utenfor tiden, eller er lukket.",
+                     f"so since {since}, but it began or fell due outside its times, or was closed.")  # fmt: skip
+    if slot.phase == OPEN:
+        return _pick(language, f"varslet; sist {last}.", f"told; last {last}.")
     needs = machine.condition.text
     limits = ", ".join(
         f"resident.{n} = {parameter_text(home, n, language)}" for n in sorted(machine.rule.parameters)
     )
     needs += f" ({limits})" if limits else ""
-    if slot.phase == WAITING:
-        due = when(machine.due(home, slot))
-        return [_pick(language, f"slik siden {when(slot.since)} (sist {last}); varsler {due}.",
-                      f"so since {when(slot.since)} (last {last}); due {due}.")]  # fmt: skip
-    if slot.phase == PASSED:
-        since = when(slot.since)
-        return [_pick(language, f"slik siden {since}, men begynte eller forfalt utenfor tiden, eller er lukket.",
-                      f"so since {since}, but it began or fell due outside its times, or was closed.")]  # fmt: skip
-    if slot.phase == OPEN:
-        return [_pick(language, f"varslet; sist {last}.", f"told; last {last}.")]
-    return [_pick(language, f"sist {last}, trenger {needs}.", f"last was {last}, needs {needs}.")]
+    return _pick(language, f"sist {last}, trenger {needs}.", f"last was {last}, needs {needs}.")
 
 
 def _then(machine: Then, home: Home, slot: First, language: Language, when: When) -> list[str]:
