@@ -58,7 +58,7 @@ def check(logins: Logins, patience: float = PATIENCE) -> list[Lack]:
             trial = _Trial(logins, patience, centre, gateway, hide(logins.centre))
             for point in _POINTS:
                 found.extend(filter(None, [point(trial)]))
-    except _CannotReachError as wrong:
+    except UnreachableError as wrong:
         found.append(Lack("reach", str(wrong)))
     return found
 
@@ -133,8 +133,8 @@ def _acl(trial: _Trial) -> Lack | None:
 _POINTS: tuple[Callable[[_Trial], Lack | None], ...] = (_qos1, _retained, _will, _acl)
 
 
-class _CannotReachError(Exception):
-    pass
+class UnreachableError(Exception):
+    """No broker answers, or it refuses the login; the sentence says which, without the password."""
 
 
 class Probe:
@@ -159,12 +159,12 @@ class Probe:
             answer = self._answer.get(timeout=self._patience)
         except (OSError, queue.Empty) as wrong:
             self._client.loop_stop()
-            raise _CannotReachError(
+            raise UnreachableError(
                 f"no broker answers at {hide(self._url)}: {wrong or 'no CONNACK'}"
             ) from None
         if answer.is_failure:
             self._client.loop_stop()
-            raise _CannotReachError(f"the broker {hide(self._url)} refuses the login: {answer}")
+            raise UnreachableError(f"the broker {hide(self._url)} refuses the login: {answer}")
         return self
 
     def __exit__(
@@ -242,7 +242,7 @@ def await_broker(url: str, seconds: float) -> None:
         try:
             with Probe(url, patience=2.0):
                 return
-        except _CannotReachError as wrong:
+        except UnreachableError as wrong:
             if time.monotonic() > end:
                 raise TimeoutError(str(wrong)) from None
             time.sleep(0.05)

@@ -1,93 +1,131 @@
-"""`trygghub doctor`: what is missing or wrong on this machine, one line each."""
+"""`trygghub doctor`: look this machine over: each finding a line, and what to do about it.
+
+    trygghub doctor --data /var/lib/trygghub
+    TRYGGHUB_UPLINK_FILE=/etc/trygghub/broker-uplink trygghub doctor --data /var/lib/trygghub --id gw-0012
+
+ok: nothing to do. warn: it works, look at it. FAIL: it does not. Exits with 1 if anything fails. It looks at what there
+is: a gateway's data, a centre's, or both; it reads, repairs nothing, and may run while everything works. Brokers are
+tried where their URL is known: those of `trygghub run` always, others by --uplink and --devices.
+"""
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import stat
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hub.cli.outcome import FAILED, OK
-from hub.settings import StoreSettings, from_arguments
+from hub.clock import clock_from_environment
+from hub.doctor import brokers, database, devices, folder, machine
+from hub.doctor.finding import Finding, carefully, fail, ok, warn
+from hub.settings import StoreSettings, ble_backend, broker_url, from_arguments, identity, says
 from hub.settings import add_arguments as add_settings
 
-HELP = (
-    "Look for what is missing or wrong on this machine: programs, the data folder, free disk, and, while trygghub "
-    "runs here, whether its broker and processes answer. Exits with 1 if anything is wrong."
-)
-
-LEAST_FREE = 1_000_000_000
-"""Bytes below which a disk is called full; a gateway's journal of a month is far smaller."""
+HELP = __doc__
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report. good: nothing to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorSettings(StoreSettings):
+    """What there is to look at."""
 
-    good: bool
-    sentence: str
+    id: str | None = field(default=None, metadata=says("the gateway's id, to try its uplink", identity))
+    uplink: str | None = field(
+        default=None,
+        metadata=says("broker towards the centre, with the gateway's login", broker_url, secret=True),
+    )
+    devices: str | None = field(
+        default=None,
+        metadata=says("broker of the home, with the gateway's login there", broker_url, secret=True),
+    )
+    ble: str | None = field(
+        default=None, metadata=says("the gateway's Bluetooth: off, bluez or tcp:HOST:PORT", ble_backend)
+    )
+    serial_root: Path | None = field(
+        default=None, metadata=says("folder that relative serial ports lie in; DATA if not said", Path)
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to look."""
-    add_settings(StoreSettings, parser)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_settings(DoctorSettings, parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every finding; the exit code says whether all are good."""
-    settings = from_arguments(StoreSettings, args)
-    wrong = 0
-    for finding in examine(settings.data):
-        wrong += not finding.good
-        sys.stdout.write(f"{'ok   ' if finding.good else 'WRONG'}  {finding.sentence}\n")
-    return FAILED if wrong else OK
+    """Print every finding; the exit code says whether any failed."""
+    settings = from_arguments(DoctorSettings, args)
+    counts = {"ok": 0, "warn": 0, "fail": 0}
+    for finding in examine(settings):
+        counts[finding.verdict] += 1
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{counts['ok']} ok, {counts['warn']} to look at, {counts['fail']} wrong\n")
+    return FAILED if counts["fail"] else OK
 
 
-def examine(data: Path) -> Iterator[Finding]:
-    """Every finding, in order."""
-    yield _python()
-    yield from _brokers()
-    if not data.is_dir():
-        yield Finding(True, f"there is no data folder {data} yet; the first start makes it")
+def examine(settings: DoctorSettings) -> Iterator[Finding]:
+    """Every finding, in order; a look that breaks is one of them."""
+    yield from carefully("machine", machine.python)
+    if not settings.devices:
+        yield from carefully("broker programs", brokers.programs)
+    if settings.data.is_dir():
+        yield from carefully("data folder", lambda: folder.data_folder(settings.data))
+        yield from carefully("disk", lambda: machine.disk(settings.data))
+        yield from carefully("secrets", lambda: folder.secrets(settings.data))
+        yield from carefully("databases", lambda: _databases(settings))
+    else:
+        yield ok(f"there is no data folder {settings.data} yet; the first start makes it")
+    yield from carefully("clock and power", lambda: _time_and_power(settings))
+    yield from carefully("devices", lambda: _devices(settings))
+    yield from carefully("running processes", lambda: _live(settings.data))
+    yield from carefully("brokers", lambda: _brokers(settings))
+
+
+def _databases(settings: DoctorSettings) -> Iterator[Finding]:
+    gateway = settings.data / "gateway" / "gateway.db"
+    if gateway.parent.is_dir():
+        yield from database.sqlite(gateway, "gateway")
+    if settings.database is not None and settings.database.startswith("postgresql"):
+        yield from database.postgresql(settings.database)
+    elif (settings.data / "centre").is_dir():
+        yield from database.sqlite(settings.data / "centre" / "centre.db", "centre")
+
+
+def _time_and_power(settings: DoctorSettings) -> Iterator[Finding]:
+    from hub.gateway import box
+
+    newest = database.newest_line(settings.data / "gateway" / "gateway.db")
+    now = clock_from_environment().now()
+    scaled = (settings.data / "clock.json").exists()
+    yield from machine.clock(box.synchronised(), now, None if scaled else newest)
+    yield from machine.power(box.power())
+
+
+def _devices(settings: DoctorSettings) -> Iterator[Finding]:
+    gateway = settings.data / "gateway"
+    if not gateway.is_dir():
         return
-    yield _private(data)
-    yield _space(data)
-    yield from _live(data)
-
-
-def _python() -> Finding:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(sys.version_info >= (3, 11), f"Python {version} (3.11 or newer is needed)")
-
-
-def _brokers() -> Iterator[Finding]:
-    from hub.broker import mosquitto, nats
-    from hub.broker.backend import BrokerMissing
-
-    def look(find: Callable[[], Path]) -> Finding:
-        try:
-            return Finding(True, f"broker program {find()}")
-        except BrokerMissing as missing:
-            return Finding(False, str(missing))
-
-    found = look(nats.find_program), look(mosquitto.find_program)
-    # One of the two is enough; the other's absence is worth a line all the same.
-    yield from (Finding(one.good or any(other.good for other in found), one.sentence) for one in found)
-
-
-def _private(data: Path) -> Finding:
-    mode = stat.S_IMODE(data.stat().st_mode)
-    if mode & 0o077:
-        return Finding(False, f"others can enter {data} (mode {mode:o}); it holds keys: chmod 700 {data}")
-    return Finding(True, f"only its owner can enter {data}")
-
-
-def _space(data: Path) -> Finding:
-    free = shutil.disk_usage(data).free
-    return Finding(free >= LEAST_FREE, f"{free / 1e9:.1f} GB are free where {data} lies (1 GB is wanted)")
+    now = clock_from_environment().now()
+    ble = settings.ble or "bluez"
+    place = devices.Box(gateway, settings.serial_root or settings.data, ble, now)
+    roll = devices.roll_of(place)
+    if isinstance(roll, Finding):
+        yield roll
+        return
+    if roll is None:
+        remedy = "is its id right, does a home in the centre's registry name it, and does its uplink work?"
+        yield warn("the gateway has no registry yet, so it hears no device", remedy)
+    else:
+        yield from devices.registry(roll, place)
+    if (settings.data / "simulators").is_dir():
+        yield ok("this is a demo: its ports and its radio are there while it runs")
+        return
+    if roll is not None:
+        yield from devices.serial_ports(roll, place)
+    if settings.ble is not None or (roll is not None and any(True for _ in roll.on("ble"))):
+        yield from devices.bluetooth(roll, place)
 
 
 def _live(data: Path) -> Iterator[Finding]:
@@ -99,37 +137,34 @@ def _live(data: Path) -> Iterator[Finding]:
         if memory is None:
             return
         with folder.held():
-            yield Finding(True, f"nothing runs in {data} now")
+            yield ok(f"trygghub run does not run in {data} now")
     except FolderUnreadable as wrong:
-        yield Finding(False, str(wrong))
+        yield fail(str(wrong), "restore run.json, or begin with another --data")
     except FolderInUse:
         assert memory is not None
-        yield from _processes(memory.ports)
-        yield from _broker(folder.secrets, memory.gateway, memory.ports["broker"], memory.broker)
+        yield from _processes(memory.ports, folder.logs)
+        if memory.broker in {"nats", "mosquitto"}:
+            yield from brokers.ours(folder.secrets, memory.gateway, memory.ports["broker"])
 
 
-def _processes(ports: dict[str, int]) -> Iterator[Finding]:
+def _processes(ports: dict[str, int], logs: Path) -> Iterator[Finding]:
     import asyncio
 
     from hub.supervisor.asking import http_ready
 
     for name in ("centre", "gateway", "web"):
-        ready = asyncio.run(http_ready(ports[name])())
-        says = "is ready" if ready else "does not say that it is ready"
-        yield Finding(ready, f"{name} on port {ports[name]} {says}")
+        if asyncio.run(http_ready(ports[name])()):
+            yield ok(f"{name} on port {ports[name]} is ready")
+        else:
+            yield fail(
+                f"{name} on port {ports[name]} does not say that it is ready", f"see {logs / f'{name}.log'}"
+            )
 
 
-def _broker(secrets: Path, gateway: str, port: int, choice: str) -> Iterator[Finding]:
-    from hub.broker.backend import Listener, login_url
-    from hub.broker.check import Logins, check
-    from hub.broker.logins import logins
-
-    if choice not in {"nats", "mosquitto"}:
-        yield Finding(True, "the broker is run by somebody else and not looked at here")
-        return
-    everybody, listener = logins(secrets, [gateway]), Listener(port)
-    own, centre = (login_url(everybody, listener, name) for name in (f"gateway-{gateway}", "centre"))
-    lacks = check(Logins(own, centre, gateway))
-    yield from (Finding(False, lack.sentence) for lack in lacks)
-    if not lacks:
-        yield Finding(True, f"the broker on port {port} does all that is relied on")
+def _brokers(settings: DoctorSettings) -> Iterator[Finding]:
+    if settings.uplink and settings.id:
+        yield from brokers.uplink(settings.uplink, settings.id)
+    elif settings.uplink:
+        yield warn("the uplink was not tried, for the gateway's id is not known", "say --id as well")
+    if settings.devices:
+        yield from brokers.devices(settings.devices)
