@@ -261,6 +261,10 @@ async def test_a_link_that_outlived_a_killed_gateway_is_taken_over(
     assert len(journal.frames) == len({(one.channel, one.payload) for one in journal.frames})
 
 
+@pytest.mark.skipif(
+    "TRYGGHUB_BLUETOOTHD" in os.environ,
+    reason="passes there or crashes that kernel (hci_chan_del, Linux 6.1)",
+)
 @pytest.mark.parametrize("slots", [1])
 async def test_with_all_slots_taken_the_others_wait_their_turn(
     running, bluez_link, journal, bluez, cuff, oximeter, slots, eventually
