@@ -17,6 +17,7 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,7 @@ class Missing(Exception):  # noqa: N818  it says what is so
 
 def main(arguments: list[str]) -> int:
     """Build, boot, show, and end as the tests ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # the machine must not outlive us
     try:
         kernel = _kernel()
         with tempfile.TemporaryDirectory(prefix="trygghub-bluez-") as name:
