@@ -56,6 +56,8 @@ CASES = {
         "08:00 f door.opened\n08:01 f door.opened\n08:02 p pendant.fall\n08:02:30 p pendant.fall",
         ["08:02:00 raise r h1"],
     ),
+    "the first of two is too long ago, the latest is not": (
+        THEN, "08:00 f door.opened\n08:03 f door.opened\n08:04 p pendant.fall", ["08:04:00 raise r h1"]),
     "that without this": (THEN, "08:00 p pendant.fall\n08:01 f door.opened", []),
     "so many, just in time": (
         TIMES, "08:00 p pendant.pressed\n08:05 p pendant.pressed\n08:10 p pendant.pressed", ["08:10:00 raise r h1"]),

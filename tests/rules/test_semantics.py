@@ -37,12 +37,14 @@ rules:
 
 
 def test_a_dose_closed_by_hand_is_over(story, heard, clock) -> None:
-    """(5.4) Nothing clears it a second time; the next dose of the key begins a new round."""
-    engine = story(DOSE, late=0).live()
+    """(5.4) It is not told again, not by a change in the registry either; the next of the key begins a new round."""
+    astrid = story(DOSE, late=0)
+    engine = astrid.live()
     engine.feed(heard("08:00 d dispenser.due dose=1"))
     (raised,) = engine.advance(clock("08:30"))
     assert engine.close("h1", "r", raised.key, clock("08:31")) == []
-    assert engine.feed(heard("08:40 d dispenser.dispensed dose=1 id=b")) == []
+    engine.set_home(astrid.home)
+    assert engine.advance(clock("08:59")) == []
     assert engine.feed(heard("09:00 d dispenser.due dose=1 id=c")) == []
     assert told(engine.advance(clock("10:00"))) == [("raise", "r", clock("09:10"))]
 
@@ -98,6 +100,15 @@ def test_what_cannot_be_used_is_marked_and_shown(story, heard, clock) -> None:
     assert engine.faults == 0
     assert "h1: 2 readings could not be used and count as unknown." in why_not(engine, "r", "h1")
     assert "h1: 2 målinger kunne ikke brukes og regnes som ukjent." in why_not(engine, "r", "h1", "nb")
+
+
+def test_an_unknown_value_neither_ends_nor_goes_on(story) -> None:
+    """(5.11, DECISIONS 21) It clears no open alert, and nothing goes on waiting over it."""
+    rules = "rules: {r: {while: vitals.pulse > 100, for: 10 min}}"
+    lines = "08:00 o vitals.pulse value=120\n08:15 o vitals.pulse value=?\n08:20 o vitals.pulse value=80"
+    assert story(rules).told(lines) == ["08:10:00 raise r h1", "08:20:00 clear r h1"]
+    lines = "08:00 o vitals.pulse value=120\n08:05 o vitals.pulse value=?\n08:06 o vitals.pulse value=120"
+    assert story(rules).told(lines) == ["08:16:00 raise r h1"]
 
 
 def test_what_passed_while_down_comes_in_order_and_before_what_is_new(story, heard, clock) -> None:
