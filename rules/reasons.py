@@ -27,6 +27,7 @@ _SAID: Mapping[str, str] = {
     "came in too late to be judged by the rules": "kom inn for sent til at reglene kunne vurdere det",
     "a call for help, and the rules broke on it": "et rop om hjelp som reglene feilet på",
     "it can be read": "den kan leses",
+    "before opening": "før døren åpnes",
     "they are judged again": "de vurderes igjen",
     "the missing entries came": "det som manglet, kom",
     "the gateway is registered now": "hjemmesentralen er registrert nå",

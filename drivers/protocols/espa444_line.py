@@ -344,7 +344,7 @@ class ControlStation(_Party):
         if not signal.prefix and self._listener.open:
             return self._listener.repeat_answer()
         if signal.prefix != self.line.own:
-            if signal.prefix in self.line.stations:  # the polled station talks to another one: leave it the line
+            if signal.prefix in self.line.stations:  # it talks to another one: leave it the line
                 self._lend(now)
             return []
         sign = self._station_alive(signal.prefix.encode("latin-1") + b"\x05", now)

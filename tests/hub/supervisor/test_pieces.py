@@ -107,7 +107,8 @@ def test_homes_speak_when_somebody_listens(tmp_path: Path, demo: bool) -> None:
     asked = settings(tmp_path, "--broker", "mqtt://localhost:1883")
     stage = plan.Stage(asked, tmp_path, memory, ExternalBroker(asked.broker), None)
     started = [{spec.name for spec in together} for together in plan.in_order(stage)]
-    assert started == [{"centre", "gateway"}, {"simulators", "web"} if demo else {"web"}]
+    first = {"centre", "gateway"} | ({"bluez"} if stage.with_bluez else set())
+    assert started == [first, {"simulators", "web"} if demo else {"web"}]
 
 
 def test_the_worlds_time_never_runs_backwards(tmp_path: Path) -> None:
