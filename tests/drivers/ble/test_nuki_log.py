@@ -111,7 +111,7 @@ def visits(make_link, running, eventually, lock):
             for _ in range(count):
                 await (again() if again else lock.call())
                 ended = link.health().counters.get("links_ended", 0) + 1
-                await eventually(partial(has_ended, link, ended))
+                await eventually(partial(has_ended, link, ended), within=30)
 
     return visit
 
@@ -426,7 +426,7 @@ async def test_our_own_command_is_told_once(make_link, running, eventually, visi
     async with running(link, home):
         await eventually(lambda: link.health().state == "up")
         await link.send(ADDRESS, home.ask())
-        await eventually(lambda: link.health().counters.get("links_ended", 0))
+        await eventually(lambda: link.health().counters.get("links_ended", 0), within=30)
     assert [one for one in home.told() if one[0] != "lock.unknown"] == [("lock.unlocked", "", "command")]
     assert [one.outcome for one in home.results] == ["done"]
     assert home.unit.memory["log"]["index"] == 3
@@ -448,7 +448,7 @@ async def test_a_command_waits_for_one_page_and_not_for_the_log(
         await lock.call()
         await eventually(lambda: nuki_log.REQUEST_LOG in lock.asked)
         await link.send(ADDRESS, home.ask())
-        await eventually(lambda: link.health().counters.get("links_ended", 0), within=20)
+        await eventually(lambda: link.health().counters.get("links_ended", 0), within=30)
     action = lock.asked.index(nuki.LOCK_ACTION)
     assert lock.asked[:action].count(nuki_log.REQUEST_LOG) == 1
     assert lock.asked.count(nuki.LOCK_ACTION) == 1

@@ -79,7 +79,7 @@ def fetched(running, make_link, eventually):
         meter.clock_writes.clear()
         link = make_link({ADDRESS: home.use})
         async with running(link, home):
-            await eventually(until or (lambda: meter.clock_writes), within=8)
+            await eventually(until or (lambda: meter.clock_writes), within=30)
 
     return fetch
 
