@@ -98,7 +98,8 @@ class Gatekeeper:
 
     def challenge(self, now: float) -> str:
         """The header of a refusal."""
-        return f'Digest realm="{self._realm}", nonce="{self._nonce(now)}", algorithm={self._algorithm}, qop="auth"'
+        nonce = self._nonce(int(now * 1000))
+        return f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={self._algorithm}, qop="auth"'
 
     def lets_in(self, header: str, user: str, password: str, method: str, now: float) -> bool:
         """Whether an answer proves the password of this user, to a challenge of ours that is still fresh."""
@@ -111,17 +112,18 @@ class Gatekeeper:
             response_of(given, password, method).encode(), given.get("response").lower().encode()
         )
 
-    def _nonce(self, now: float) -> str:
-        stamp = f"{int(now * 1000):x}"
+    def _nonce(self, made: int) -> str:
+        stamp = f"{made:x}"
         return f"{stamp}.{hmac.new(self._seal, stamp.encode(), hashlib.sha256).hexdigest()[:32]}"
 
     def _is_fresh(self, nonce: str, now: float) -> bool:
         stamp = nonce.partition(".")[0]
         if not re.fullmatch(r"[0-9a-f]{1,16}", stamp):
             return False
-        at = int(stamp, 16) / 1000
-        return 0 <= now - at + 0.001 <= FRESH_FOR and hmac.compare_digest(
-            nonce.encode(), self._nonce(at).encode()
+        made = int(stamp, 16)
+        age = int(now * 1000) - made
+        return 0 <= age <= FRESH_FOR * 1000 and hmac.compare_digest(
+            nonce.encode(), self._nonce(made).encode()
         )
 
 

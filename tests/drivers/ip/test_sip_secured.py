@@ -106,6 +106,23 @@ def test_a_proof_counts_for_its_user_its_password_and_its_minute(algorithm: str)
     assert not Gatekeeper(algorithm=algorithm).lets_in(proof, CID, "secret", "MESSAGE", 101.0)
 
 
+def test_a_challenge_of_any_millisecond_can_be_answered() -> None:
+    """A float's rounding makes no challenge that nobody could ever answer."""
+    gate = Gatekeeper()
+    refused = [
+        number
+        for number in range(2000)
+        if not gate.lets_in(
+            digest(gate.challenge(1_795_347.0 + number / 1000), CID, "secret", "sip:x"),
+            CID,
+            "secret",
+            "MESSAGE",
+            1_795_350.0,
+        )
+    ]
+    assert refused == []
+
+
 @pytest.mark.parametrize(
     "header", ["", "Digest", "Digest x", 'Digest username="', "Basic eDp5", "Digest " + "," * 9000]
 )
