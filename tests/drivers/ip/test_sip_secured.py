@@ -113,11 +113,11 @@ def test_a_challenge_of_any_millisecond_can_be_answered() -> None:
         number
         for number in range(2000)
         if not gate.lets_in(
-            digest(gate.challenge(1_795_347.0 + number / 1000), CID, "secret", "sip:x"),
+            digest(gate.challenge(number / 1000), CID, "secret", "sip:x"),
             CID,
             "secret",
             "MESSAGE",
-            1_795_350.0,
+            2.0,
         )
     ]
     assert refused == []
