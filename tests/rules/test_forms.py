@@ -91,7 +91,7 @@ CASES = {
         LIMIT, "08:00 o vitals.pulse value=120\n08:05 o vitals.pulse value=95", []),
     "the mean of the last three": (
         MEAN % 3,
-        pulses("08:00 90", "08:01 90", "08:02 120", "08:03 120"),
+        pulses("08:00 60", "08:01 90", "08:02 120", "08:03 120"),
         ["08:03:00 raise r h1"],
     ),
     "the mean of the last five minutes, both ends in": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivers.events import Event
 from rules import DeviceSpec
 
@@ -20,6 +22,14 @@ def test_the_same_id_counts_once(story) -> None:
     """An event told again, even much later, is the same event."""
     rules = "rules: {r: {when: pendant.pressed, times: 2, within: 10 min}}"
     assert story(rules).told("08:00 p pendant.pressed id=a\n08:00 p pendant.pressed id=a heard=08:01") == []
+
+
+def test_a_call_told_again_long_after_is_not_told_twice(story) -> None:
+    """Twenty falls, then the first comes in once more, and the second once more as if it were new."""
+    falls = "\n".join(f"08:{n:02d} p pendant.fall id={n}" for n in range(20))
+    again = "08:00 p pendant.fall id=0 heard=08:30\n09:30 p pendant.fall id=1"
+    rules = "rules: {r: {when: pendant.fall, urgency: critical}}"
+    assert story(rules).told(f"{falls}\n{again}") == [f"08:{n:02d}:00 raise r h1" for n in range(20)]
 
 
 def test_two_homes_may_use_the_same_id(story, heard) -> None:
@@ -128,3 +138,13 @@ def test_deadlines_wait_for_events_of_the_same_millisecond(story, heard, clock) 
     engine.observe(heard("08:15 f door.heartbeat id=2")[0])
     assert engine.advance(clock("08:29")) == []
     assert engine.next_due() == clock("08:30") + 1
+
+
+def test_ids_heard_on_a_clock_that_was_ahead_are_forgotten_in_time(story, heard, clock) -> None:
+    """A clock a year ahead for a moment does not make the engine remember every id for a year."""
+    engine = story("rules: {r: {when: pendant.fall}}", late=0).live()
+    engine.observe(replace(heard("08:00 p pendant.fall")[0], heard=clock("08:00") + 366 * 86_400_000))
+    for number in range(60):
+        engine.advance(clock("09:00") + number * 60_000)
+        engine.observe(heard(f"09:{number:02d} p pendant.pressed id=x{number}")[0])
+    assert len(engine.seen.young) + len(engine.seen.old) < 20
