@@ -36,13 +36,12 @@ def judge(
     until: Millis | None = None,
     started: Millis = 0,
     catch_all: bool = False,
-    distinct: bool | None = None,
+    distinct: bool = False,
 ) -> tuple[list[Decision], Engine]:
     """Every decision on events in the order of hearing, and the engine as it stands at the end.
 
     until: nothing heard later is read, and every deadline up to and including it falls due; without it the stream's
-    last hearing. started: silence before it is nobody's silence. distinct: whether every event has an id of its own;
-    looked at where it is not said.
+    last hearing. started: silence before it is nobody's silence. distinct: `once` has been asked already.
     """
     if until is not None and events and events[-1].heard > until:
         events = [event for event in events if event.heard <= until]
@@ -51,16 +50,20 @@ def judge(
     with unswept():
         for home in homes:
             engine.set_home(home)
-        unlike = are_distinct(events) if distinct is None else distinct
-        decisions = engine.feed(events, distinct=unlike)
+        decisions = engine.feed(events if distinct else once(events), distinct=True)
         decisions += engine.finish(end)
     decisions.sort(key=_at)
     return decisions, engine
 
 
-def are_distinct(events: Sequence[Event]) -> bool:
-    """Whether every event has an id of its own."""
-    return len({event.id for event in events}) == len(events)
+def once(events: Sequence[Event]) -> Sequence[Event]:
+    """Each event of a home once, as it was heard first, however much later its id comes again."""
+    if len({event.id for event in events}) == len(events):
+        return events
+    first: dict[tuple[str, str], Event] = {}
+    for event in events:
+        first.setdefault((event.home, event.id), event)
+    return list(first.values())
 
 
 def _at(decision: Decision) -> Millis:

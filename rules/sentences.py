@@ -115,10 +115,13 @@ def _setting_text(setting: Setting | None, value: Any, language: Language) -> st
 def state_text(machine: Machine[Any], value: object, language: Language) -> str:
     """What a state is, as people read it."""
     condition = machine.rule.condition
-    if isinstance(value, str) and condition is not None:
-        words = CATALOGUE.states[condition.states[0]].value_words.get(value)
-        return words[language] if words else value
-    return plain(value, language)
+    return plain(value, language) if condition is None else say_state(condition.states[0], value, language)
+
+
+def say_state(name: str, value: object, language: Language) -> str:
+    """The value of one state of the catalogue, as people read it."""
+    words = CATALOGUE.states[name].value_words.get(value) if isinstance(value, str) else None
+    return words[language] if words else plain(value, language)
 
 
 def parameter_text(home: Home, name: str, language: Language) -> str:

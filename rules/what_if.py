@@ -13,7 +13,7 @@ from rules.decision import Decision
 from rules.homes import OF_TIMES, HomeSpec
 from rules.language.types import read_parameter
 from rules.problems import Wrong, nearest
-from rules.replay import are_distinct, judge
+from rules.replay import judge, once
 
 Place: TypeAlias = tuple[str, str, str]
 """(home, rule, key)."""
@@ -74,10 +74,9 @@ def what_if(
     others = [_with(home, parameters) for home in homes] if parameters else homes
     sides = ((before.only(changed), homes), (after.only(changed), others))
     end = until if until is not None else (events[-1].heard if events else started)
-    wanted = _seen_by([book for book, _ in sides], events)
-    distinct = are_distinct(wanted)
+    wanted = once(_seen_by([book for book, _ in sides], events))
     old, new = (
-        [each for each in judge(*side, wanted, until=end, started=started, distinct=distinct)[0]
+        [each for each in judge(*side, wanted, until=end, started=started, distinct=True)[0]
          if each.action == "raise" and each.rule in changed]
         for side in sides
     )  # fmt: skip

@@ -23,7 +23,7 @@ from rules.machines.times import Last, Times
 from rules.machines.unanswered import Open, Unanswered
 from rules.problems import nearest
 from rules.reasons import say_reason
-from rules.sentences import parameter_text, state_text
+from rules.sentences import parameter_text, say_state, state_text
 from rules.spans import Language
 
 
@@ -78,6 +78,10 @@ def _slot(machine: Machine[Any], home: Home, slot: Any, language: Language) -> l
         lines.append(head + _pick(language, f"holdt tilbake av {by} siden {when(slot.held)}.",
                                   f"held back by {by} since {when(slot.held)}."))  # fmt: skip
         return lines
+    only = machine.rule.only
+    if only is not None and slot.stopped is not None and slot.stopped > (slot.raised or 0):
+        lines.append(head + _pick(language, f"ikke varslet {when(slot.stopped)}, for regelen gjelder bare {only.text}.",
+                                  f"not told {when(slot.stopped)}, as the rule acts only {only.text}."))  # fmt: skip
     say = _STATES.get(type(machine))
     lines += [head + each for each in (say(machine, home, slot, language, when) if say else ())]
     if slot.raised is not None and machine.rule.at_most is not None:
@@ -103,6 +107,8 @@ def _silence(machine: Silence, home: Home, slot: Heard, language: Language, when
     due = machine.due(home, slot)
     if due is None:
         return [heard + _pick(language, "; ingen frist er satt for den.", "; no limit is set for it.")]
+    if slot.timer is None:  # it has come due, and was stopped
+        return [heard + "."]
     return [
         heard
         + _pick(language, f"; varsler {when(due)} om den tier.", f"; due {when(due)} if it stays silent.")
@@ -121,7 +127,7 @@ def _daily(machine: Daily, home: Home, slot: Day, language: Language, when: When
 
 def _unanswered(machine: Unanswered, home: Home, slot: Open, language: Language, when: When) -> list[str]:
     if not slot.open:
-        return [_pick(language, "besvart.", "answered.")]
+        return [_pick(language, "ingenting venter på svar nå.", "nothing waits for an answer now.")]
     second = _words(machine.rule.second[0], language)
     due = when(machine.due(home, slot))
     return [_pick(language, f"venter siden {when(slot.open[0][0])} på: {second}; frist {due}.",
@@ -130,14 +136,17 @@ def _unanswered(machine: Unanswered, home: Home, slot: Open, language: Language,
 
 def _lasting(machine: Lasting, home: Home, slot: Since, language: Language, when: When) -> list[str]:
     lines = [_episode(machine, home, slot, language, when)]
-    if slot.unknown:
+    if slot.unknown == 1:
+        lines.append(_pick(language, "1 måling kunne ikke brukes og regnes som ukjent.",
+                           "1 reading could not be used and counts as unknown."))  # fmt: skip
+    elif slot.unknown:
         lines.append(_pick(language, f"{slot.unknown} målinger kunne ikke brukes og regnes som ukjent.",
                            f"{slot.unknown} readings could not be used and count as unknown."))  # fmt: skip
     return lines
 
 
 def _episode(machine: Lasting, home: Home, slot: Since, language: Language, when: When) -> str:
-    last = state_text(machine, slot.value, language)
+    last = _last(machine, slot, language)
     if slot.phase == WAITING:
         due = when(machine.due(home, slot))
         return _pick(language, f"slik siden {when(slot.since)} (sist {last}); varsler {due}.",
@@ -154,6 +163,16 @@ def _episode(machine: Lasting, home: Home, slot: Since, language: Language, when
     )
     needs += f" ({limits})" if limits else ""
     return _pick(language, f"sist {last}, trenger {needs}.", f"last was {last}, needs {needs}.")
+
+
+def _last(machine: Lasting, slot: Since, language: Language) -> str:
+    """What was last heard; of several states each with its name, since one that is unknown may be the reason."""
+    if slot.states is None:
+        return state_text(machine, slot.value, language)
+    return ", ".join(
+        f"{name} {say_state(name, value, language)}"
+        for name, value in zip(machine.states, slot.states, strict=True)
+    )
 
 
 def _then(machine: Then, home: Home, slot: First, language: Language, when: When) -> list[str]:
@@ -178,7 +197,7 @@ def _times(machine: Times, home: Home, slot: Last, language: Language, when: Whe
 
 
 def _happens(machine: Happens, home: Home, slot: Any, language: Language, when: When) -> list[str]:  # noqa: ARG001
-    return [] if slot.raised is not None else [_nothing(machine, language)]
+    return [] if slot.raised is not None or slot.stopped is not None else [_nothing(machine, language)]
 
 
 _STATES: Mapping[type[Machine[Any]], Callable[..., list[str]]] = {

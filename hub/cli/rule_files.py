@@ -90,7 +90,7 @@ def _device(where: str, name: str, body: Mapping[str, Any]) -> DeviceSpec:
         raise Wrong(f"{where}: 'class' is one of {', '.join(CATALOGUE.classes)}, not {device_class!r:.80}")
     silent_after = body.get("silent_after", known.silent_after if known else None)
     if isinstance(silent_after, str):
-        silent_after = parse_span(silent_after) / SECOND
+        silent_after = _seconds(silent_after)
     if silent_after is not None and (
         isinstance(silent_after, bool) or not isinstance(silent_after, int | float)
     ):
@@ -103,6 +103,14 @@ def _device(where: str, name: str, body: Mapping[str, Any]) -> DeviceSpec:
         late_ms=_span(body["late"], where) if "late" in body else None,
         knows_taken=known is None or known.knows_taken,
     )
+
+
+def _seconds(text: str) -> float | str:
+    """A span in seconds; the text itself where it is none."""
+    try:
+        return parse_span(text) / SECOND
+    except Wrong:
+        return text
 
 
 def _known_type(where: str, name: object) -> Any:
@@ -124,9 +132,10 @@ def _instant(value: object, where: str) -> Millis:
 def _span(value: object, where: str) -> Millis:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    if not isinstance(value, str):
-        raise Wrong(f"{where}: 'late' is a time span such as '2 min', not {value!r:.80}")
-    return parse_span(value)
+    try:
+        return parse_span(value if isinstance(value, str) else "")
+    except Wrong:
+        raise Wrong(f"{where}: 'late' is a time span such as '2 min', not {value!r:.80}") from None
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _counted(book: Book) -> str:
-    """`3 rules and 73 shipped ones, 1 chain`."""
+    """`3 rules and 74 shipped ones, 1 chain`."""
     own, shipped = len(book.rules) - len(book.borrowed), len(book.borrowed)
     beside = f" and {shipped} shipped ones" if shipped else ""
     return f"{_several(own, 'rule')}{beside}, {_several(len(book.chains), 'chain')}"
@@ -183,6 +183,8 @@ def _what_if(args: argparse.Namespace) -> int:
     from hub.cli.rule_what_if import Question, ask
     from rules.spans import DAY
 
+    if args.days is not None and args.days < 1:
+        raise Refused(f"--days is a number of days from 1, not {args.days}")
     if not args.other and not args.parameters:
         raise Refused("say what would be different: --with BOOK or --set NAME=VALUE")
     book = read_book(args.rules)

@@ -54,7 +54,9 @@ def _slow_holder(rule: Rule, book: Book) -> Iterator[str]:
     """A holder that needs longer than what it holds back lets the held alert out first."""
     for name in rule.held_by:
         holder = book.rules[name]
-        mine, its = _fixed_wait(rule), _fixed_wait(holder)
+        if Form.UNANSWERED in (rule.form, holder.form) and rule.events != holder.events:
+            continue  # their waits begin at different events, so which ends first cannot be told
+        mine, its = _wait_of(rule, book), _wait_of(holder, book)
         if mine is not None and its is not None and its > mine:
             yield (
                 f"it waits {say_span(mine)} and is held back by {name!r}, which waits {say_span(its)} and "
@@ -62,12 +64,22 @@ def _slow_holder(rule: Rule, book: Book) -> Iterator[str]:
             )
 
 
-def _fixed_wait(rule: Rule) -> int | None:
+def _wait_of(rule: Rule, book: Book) -> int | None:
+    """How long a rule waits where the resident has no span of his own; None where only the device says."""
     if rule.form in _BY_HAND:
         return 0
     if rule.form is Form.LASTING and rule.wait is None:
         return 0
-    return rule.wait.value if rule.wait is not None and rule.wait.fixed else None
+    if rule.wait is None:
+        return None
+    wait: int | None = book.defaults.get(rule.wait.parameter, rule.wait.value)
+    return wait
+
+
+def _no_wait(rule: Rule, book: Book) -> Iterator[str]:
+    """Silence of no length is raised by each sign of life; an answer can never come in no time."""
+    if rule.form in (Form.SILENCE, Form.UNANSWERED) and _wait_of(rule, book) == 0:
+        yield "it waits no time at all, so it is told each time; write how long, like '10 min'"
 
 
 def _held_for_ever(rule: Rule, book: Book) -> Iterator[str]:
@@ -118,6 +130,7 @@ def _unasked(rule: Rule, book: Book) -> Iterator[str]:
 _CHECKS: tuple[Callable[[Rule, Book], Iterator[str]], ...] = (
     _noisy,
     _slow_holder,
+    _no_wait,
     _held_for_ever,
     _life_held,
     _quiet_holder,

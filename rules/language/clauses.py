@@ -34,14 +34,20 @@ NEEDS: Mapping[Form, tuple[str, ...]] = {
 WORDS = (*BESIDE, *dict.fromkeys(word for words in CONTINUES.values() for word in words))
 
 
+def unknown_words(words: Mapping[str, object]) -> list[tuple[str, str]]:
+    """(word, sentence) for each word that no rule has."""
+    return [
+        (word, f"a rule has no word {word[:40]!r}{nearest(word, WORDS)}")
+        for word in words
+        if word not in WORDS
+    ]
+
+
 def form_of(words: Mapping[str, object]) -> tuple[Form, list[tuple[str, str]]]:
     """The form a rule's words make, and (word, sentence) for each word that does not belong.
 
     Raises Wrong where no form can be told.
     """
-    for word in words:
-        if word not in WORDS:
-            raise Wrong(f"a rule has no word {word[:40]!r}{nearest(word, WORDS)}")
     opening = _opening(words)
     form = _form(opening, words)
     foreign = [

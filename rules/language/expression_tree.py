@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rules.problems import Wrong
@@ -17,24 +18,22 @@ from rules.spans import SPAN
 MAX_CHARACTERS = 500
 MAX_NODES = 200
 
-_PIECE = re.compile(rf"'[^']*'|\"[^\"]*\"|(?<![A-Za-z0-9_.]){SPAN}", re.ASCII)
+_PIECE = re.compile(rf"'[^']*'|\"[^\"]*\"|(?<![\w.]){SPAN}(?!\w)")
 _RUNE = "ᚠ"  # stands in for a span; the input may not hold it
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """text: as written. root: what Python made of it. hidden: with names in the place of spans."""
+    """text: as written. root: what Python made of it. hidden: with names in the place of spans, which spans has."""
 
     text: str
     root: ast.expr
     hidden: str
-    spans: tuple[str, ...]
+    spans: Mapping[str, str]
 
     def span(self, node: ast.AST) -> str:
         """The span that a name stands in for; empty for every other node."""
-        if isinstance(node, ast.Name) and node.id.startswith(_RUNE):
-            return self.spans[int(node.id[len(_RUNE) :])]
-        return ""
+        return self.spans.get(node.id, "") if isinstance(node, ast.Name) else ""
 
     def wrong(self, node: ast.expr, what: str) -> Wrong:
         """A fault of one part, with the part as it was written and its column, counted from 1."""
@@ -74,14 +73,15 @@ def _tree(text: str, hidden: str) -> ast.expr:
         raise Wrong("a condition is nested too deeply or holds a number too long") from None
 
 
-def _hide_spans(text: str) -> tuple[str, tuple[str, ...]]:
+def _hide_spans(text: str) -> tuple[str, Mapping[str, str]]:
     """Put a name in the place of every span outside quotes, so that Python can parse the rest."""
-    spans: list[str] = []
+    spans: dict[str, str] = {}
 
     def hide(piece: re.Match[str]) -> str:
         if piece[0][0] in "'\"":
             return piece[0]
-        spans.append(piece[0])
-        return f"{_RUNE}{len(spans) - 1}".ljust(len(piece[0]))
+        name = f"{_RUNE}{len(spans)}"
+        spans[name] = piece[0]
+        return name.ljust(len(piece[0]))
 
-    return _PIECE.sub(hide, text).strip(), tuple(spans)
+    return _PIECE.sub(hide, text).strip(), spans

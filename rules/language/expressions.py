@@ -33,7 +33,7 @@ The sample is the value itself where the condition speaks of one state, else the
 `Condition.states`.
 """
 
-UNKNOWABLE = (ArithmeticError, TypeError, ValueError, LookupError)
+UNKNOWABLE = (ArithmeticError, TypeError, ValueError, LookupError, MemoryError)
 """What a test may raise where its sample or a parameter is none it can be asked of; the answer is unknown."""
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, TypeVar, cast
 
 from drivers.catalogue import CATALOGUE
 from rules.book import Form, Queue, Rule, Urgency
-from rules.language.clauses import form_of
+from rules.language.clauses import form_of, unknown_words
 from rules.language.commands import IN_THE_CENTRE, Command, read_command
 from rules.language.expressions import Condition, compile_condition
 from rules.language.phrases import names_for, phrase, unsaid
@@ -60,6 +60,10 @@ class _Reader:
         self.ok = True
 
     def read(self) -> Rule | None:
+        for word, sentence in unknown_words(self.node.pairs):
+            self._fault(word, sentence)
+        if not self.ok:
+            return None
         try:
             form, foreign = form_of(self.node.pairs)
         except Wrong as wrong:

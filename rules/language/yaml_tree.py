@@ -53,14 +53,18 @@ def read_yaml(text: str, source: str = "") -> Node:
     """The one document in `text`. Raises BookError with line and remedy."""
     if len(text) > MAX_CHARACTERS:
         raise BookError([Problem(1, f"longer than {MAX_CHARACTERS} characters")], source)
+    tree = _Tree()
     try:
-        return _Tree().build(yaml.parse(text, Loader=_LOADER))
+        root = tree.build(yaml.parse(text, Loader=_LOADER))
     except _Fault as fault:
-        raise BookError([fault.problem], source) from None
+        raise BookError([*tree.twice, fault.problem], source) from None
     except yaml.YAMLError as wrong:
         raise BookError([_unreadable(wrong)], source) from None
     except (ValueError, RecursionError):  # ValueError: surrogates and the like that no file can hold
         raise BookError([Problem(1, "not readable as YAML text")], source) from None
+    if tree.twice:
+        raise BookError(tree.twice, source)
+    return root
 
 
 class _Fault(Exception):  # noqa: N818  never leaves this file
@@ -69,9 +73,10 @@ class _Fault(Exception):  # noqa: N818  never leaves this file
 
 
 class _Tree:
-    """Builds nodes from parser events, refusing what a book must not hold."""
+    """Builds nodes from parser events, refusing what a book must not hold. twice: keys written twice."""
 
     def __init__(self) -> None:
+        self.twice: list[Problem] = []
         self.root: Node | None = None
         self.stack: list[Items | Pairs] = []
         self.keys: list[Text | None] = []
@@ -124,8 +129,9 @@ class _Tree:
             )
         if node.value in inside.lines:
             first = inside.lines[node.value]
-            raise _Fault(node.line, f"'{node.value[:80]}' is written twice; the first stands in line {first}")
-        inside.lines[node.value] = node.line
+            text = f"'{node.value[:80]}' is written twice; the first stands in line {first}"
+            self.twice.append(Problem(node.line, text))
+        inside.lines.setdefault(node.value, node.line)
         self.keys[-1] = node
 
 
@@ -133,6 +139,11 @@ def _unreadable(wrong: yaml.YAMLError) -> Problem:
     mark = getattr(wrong, "problem_mark", None) or getattr(wrong, "context_mark", None)
     line = mark.line + 1 if mark is not None else 1
     what = str(getattr(wrong, "problem", None) or "it cannot be read").replace("\n", " ")[:200]
+    if "cannot start any token" in what:
+        return Problem(
+            line,
+            "not readable as YAML: a tab, or a sign such as @ or `; indent with spaces, and put texts in quotes",
+        )
     return Problem(
         line, f"not readable as YAML: {what}; check indentation, and put texts with : or {{ in quotes"
     )

@@ -189,6 +189,7 @@ class Machine(ABC, Generic[S]):
         """Raise, unless a gate says otherwise: part of the day, another rule, too often."""
         rule = self.rule
         if rule.only is not None and not within_times(rule.only, home, at):
+            slot.stopped = at
             return Outcome.STOPPED
         for holder in self.holders:
             if holder.covers(home, slot, self):

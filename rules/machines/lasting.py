@@ -116,7 +116,9 @@ class Lasting(Machine[Since]):
                     states[place] = read(event)
             slot.value = states[0]
             asked = self._ends if slot.phase == OPEN else self.condition
-            self._goes_on(home, slot, event, asked.holds(states, home.parameters))
+            so = asked.holds(states, home.parameters)
+            usable = all(states[place] is not None for place, _, _ in readers)
+            self._goes_on(home, slot, event, so, blameless=usable and None in states)
 
         return sampled
 
@@ -147,13 +149,15 @@ class Lasting(Machine[Since]):
             slot.words = self.speech.capture(home, event)
         self._wait(home, slot)
 
-    def _goes_on(self, home: Home, slot: Since, event: Event, so: bool | None) -> None:
+    def _goes_on(
+        self, home: Home, slot: Since, event: Event, so: bool | None, *, blameless: bool = False
+    ) -> None:
         """What a sample changes. so: whether the episode ends where it is told of, else whether it is so.
 
         None is unknown: it begins nothing and lets nothing go on waiting, but an open alert stays, since unknown is
-        never fine.
+        never fine. blameless: where it is unknown, that is not for this sample but for another state not heard yet.
         """
-        if so is None:
+        if so is None and not blameless:
             slot.unknown += 1
         if slot.phase == OPEN:
             if so:

@@ -24,10 +24,11 @@ class Slot:
 
     alert: the open alert, or None. raised: when it last raised, for `at most once per`.
     held: since when a raise is held back. rearmed: from when a held wait counts anew.
+    stopped: when a match last fell outside `only`; for why-not, which is asked of a replay, so it is not stored.
     timer: the release time of its one entry in the heap, or None. words: event texts for the sentence.
     """
 
-    __slots__ = ("alert", "device", "held", "key", "raised", "rearmed", "timer", "words")
+    __slots__ = ("alert", "device", "held", "key", "raised", "rearmed", "stopped", "timer", "words")
     kept: ClassVar[tuple[str, ...]] = ("device", "raised", "held", "rearmed", "words")
 
     def __init__(self, key: str, device: str = "") -> None:
@@ -37,6 +38,7 @@ class Slot:
         self.raised: Millis | None = None
         self.held: Millis | None = None
         self.rearmed: Millis | None = None
+        self.stopped: Millis | None = None
         self.timer: Millis | None = None
         self.words: dict[str, str | float] | None = None
 

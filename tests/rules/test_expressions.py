@@ -126,6 +126,13 @@ def test_a_slip_is_said_with_its_place_and_a_remedy(text, sentence) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("letter", ["é", "ſ", "１", "\u0301", "¹"])
+def test_a_span_with_a_foreign_letter_behind_it_is_no_span(letter) -> None:
+    """Python folds such letters into names, so one could otherwise stand for a span that nobody wrote."""
+    with pytest.raises(Wrong):
+        compile_condition(f"vitals.pulse / 2 min > 1 min{letter} + 3 min", Parameters())
+
+
 def test_the_source_we_write_can_be_shown() -> None:
     """What runs is our own source, written from checked parts."""
     condition = compile_condition("vitals.pulse > resident.pulse_high - 10", Parameters())
@@ -136,7 +143,8 @@ names = st.sampled_from(
     ["vitals.pulse", "door.leaf", "any.battery", "resident.x", "resident.dose_time", "__class__", "x", "open", "os",
      "().__class__", "vitals.pulse.__class__", "1", "9" * 60, "1e308", "'a'", "10 min", "True", "None", "[]", "abs",
      "starts", "eval", "print('x')", "lambda: 0", "{}", "...", "*", "**", "(", ")", "[", "]", "and", "or", "not", "is",
-     "in", "+", "-", "/", "<", ">", "==", ",", ":=", "if", "else", "for", "await", "yield", "ᚠ0", "é", "\\"]
+     "in", "+", "-", "/", "<", ">", "==", ",", ":=", "if", "else", "for", "await", "yield", "ᚠ0", "é", "5dé", "5dſ",
+     "\\"]
 )  # fmt: skip
 fuzz = settings(
     max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -128,6 +128,48 @@ def test_why_not_says_that_a_rule_is_off_and_names_what_is_missing(story, heard)
         why_not(engine, "r", "h7")
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("press", ["h1: not told 15 Jan 12:00:00, as the rule acts only between 22:00 and 06:00."]),
+        ("often", ["h1: not told 15 Jan 12:10:00, as the rule acts only when away.", "h1: 0 of 2 counted: none."]),
+        ("quiet", ["h1: not told 15 Jan 14:00:00, as the rule acts only on weekends.", "h1: last heard 15 Jan 12:00:00."]),
+        ("dose", ["h1: not told 15 Jan 12:30:00, as the rule acts only on weekends.", "h1: nothing waits for an answer now."]),
+    ],
+)  # fmt: skip
+def test_why_not_tells_of_a_match_outside_the_rules_times(story, heard, clock, rule, said) -> None:
+    """What came, but not when the rule acts, is not called unheard or answered."""
+    book = load_book("""
+rules:
+  press: {when: pendant.pressed, only: between 22:00 and 06:00}
+  often: {when: pendant.fall, times: 2, within: 1 h, only: when away}
+  quiet: {missing: room.motion, for: 2 h, only: on weekends}
+  dose: {when: dispenser.due, missing: dispenser.dispensed, within: 30 min, only: on weekends}
+""")
+    lines = heard("""
+        12:00 p pendant.pressed
+        12:00 r room.motion
+        12:00 d dispenser.due
+        12:05 p pendant.fall
+        12:10 p pendant.fall
+    """)
+    _, engine = judge(book, [story("rules: {}").home], lines, until=clock("18:00"))
+    assert why_not(engine, rule, "h1") == said
+    assert "gjelder bare" in why_not(engine, rule, "h1", "nb")[0]
+
+
+def test_why_not_names_the_state_nobody_knows(story, heard) -> None:
+    """Of a condition over several states each is said; a good reading is not called unusable for another's sake."""
+    rules = "rules: {r: {while: vitals.pulse > 100 and vitals.spo2 < 92}}"
+    _, engine = judge(load_book(rules), [story(rules).home], heard("08:00 o vitals.pulse value=110"))
+    assert why_not(engine, "r", "h1") == [
+        "h1: last was vitals.pulse 110, vitals.spo2 ?, needs vitals.pulse > 100 and vitals.spo2 < 92."
+    ]
+    engine.feed(heard("08:01 o vitals.spo2 value=x id=b"))
+    engine.finish(heard("09:00 o vitals.pulse value=1")[0].at)
+    assert why_not(engine, "r", "h1")[1] == "h1: 1 reading could not be used and counts as unknown."
+
+
 def test_why_not_ends_with_the_last_decisions(story, heard, clock) -> None:
     """What was decided of that key, sixteen at most, oldest first."""
     lines = "\n".join(f"08:{n:02d} p pendant.fall" for n in range(20))

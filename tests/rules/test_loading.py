@@ -45,6 +45,7 @@ FAULTS = [
     ("rules: {a: {while: lock.bolt is jammed, mean of last: 3}}", "'mean of last' needs a condition about one number"),
     ("rules: {a: {missing: any.heartbeat, for: device.silent_after}}", "'device.silent_after' differs from device to device; add 'per: device'"),
     ("rules:\n  a: {when: pendant.fall}\n  a: {when: bed.left}", "line 3: 'a' is written twice; the first stands in line 2"),
+    ("rules:\n\ta:\n\t\twhen: pendant.fall", "line 2: not readable as YAML: a tab, or a sign such as @ or `; indent with spaces"),
     ("rules: {a: {when: &x pendant.fall}}", "'&' and '*' references are not used here"),
     ("rules:\n  a:\n    alert: {resident} fell\n    when: pendant.fall", "not readable as YAML"),
     ("rules: []", "'rules' holds a name and then the words of each rule"),
@@ -78,6 +79,22 @@ def test_all_faults_are_told_at_once() -> None:
         "line 3",
         "line 4",
         "line 4",
+    ]
+
+
+def test_all_slips_of_one_kind_are_told_at_once() -> None:
+    """Two unknown words of a rule, and two keys written twice, are told together."""
+    with pytest.raises(BookError) as refused:
+        load_book("rules:\n  a:\n    wen: pendant.fall\n    urgencyy: low")
+    assert [problem.split(";")[1] for problem in refused.value.problems] == [
+        " did you mean 'when'?",
+        " did you mean 'urgency'?",
+    ]
+    with pytest.raises(BookError) as refused:
+        load_book("rules:\n  a:\n    when: bed.left\n    when: bed.wet\n  a: {when: bed.left}")
+    assert [problem.split(";")[0] for problem in refused.value.problems] == [
+        "line 4: 'when' is written twice",
+        "line 5: 'a' is written twice",
     ]
 
 
@@ -136,7 +153,7 @@ def test_the_meaning_of_a_rule_is_all_but_its_words_and_what_follows() -> None:
 
 
 def test_advice_on_what_is_allowed_but_hardly_meant() -> None:
-    """Noisy limits, slow holders, mixed devices, rules that are off for everybody."""
+    """Noisy limits, slow holders, mixed devices, waits of nothing, rules that are off for everybody."""
     book = load_book(
         "rules:\n"
         "  noisy: {while: vitals.pulse > 120, for: 1 min}\n"
@@ -149,11 +166,15 @@ def test_advice_on_what_is_allowed_but_hardly_meant() -> None:
         "  still: {missing: room.motion, for: 12 h, not while: whisper, urgency: high}\n"
         "  whisper: {while: door.leaf is open, urgency: low}\n"
         "  call: {when: pendant.pressed, not while: whisper, urgency: critical}\n"
+        "  asked: {missing: bed.heartbeat, for: resident.bed_span, not while: slow}\n"
+        "  at-once: {missing: bed.heartbeat, for: 0 s}\n"
+        "defaults: {bed_span: 5 min}\n"
     )
     told = "\n".join(map(str, book.advice))
     for words in ("noisy: 'while' on the number", "held: it waits 10 min", "mixed: one device", "latched: 'fall' stays open",
                   "off: it is off for every resident", "still: 'whisper' is low, so nobody is called while it holds",
-                  "call: a critical rule is held back by 'whisper'"):  # fmt: skip
+                  "call: a critical rule is held back by 'whisper'", "asked: it waits 5 min and is held back by 'slow'",
+                  "at-once: it waits no time at all"):  # fmt: skip
         assert words in told
 
 

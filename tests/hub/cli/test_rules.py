@@ -155,7 +155,7 @@ def test_replay_can_show_what_the_catch_all_would_add(desk: Desk) -> None:
         ("homes.json", '{"homes": {"h1": {"tz": "Europe/Olso"}}}', "'Europe/Olso' is no time zone"),
         ("homes.json", '{"homes": {"h1": {"devices": {"d": {"class": "dor"}}}}}', "'class' is one of"),
         ("homes.json", '{"homes": {"h1": {"devices": {"d": {"class": "door", "since": "soon"}}}}}', "since: a time is written like"),
-        ("homes.json", '{"homes": {"h1": {"late": "2 minutes"}}}', "'2 minutes' is not a time span"),
+        ("homes.json", '{"homes": {"h1": {"late": "2 minutes"}}}', "home 'h1': 'late' is a time span such as '2 min', not '2 minutes'"),
         ("homes.json", "nope", "is not JSON"),
         ("book.yaml", "rules: {a: {when: door.opend}}", "line 1: a: no device sends 'door.opend'; did you mean 'door.opened'?"),
     ],
@@ -272,6 +272,10 @@ def test_what_if_tells_the_difference(desk: Desk) -> None:
          "by": -1_800_000},
     ]  # fmt: skip
     assert desk.run("what-if", *desk.files)[0] == 2
+    for days in ("0", "-3"):
+        code, out, err = desk.run("what-if", *desk.files, "--with", other, "--days", days)
+        assert (code, out) == (2, "")
+        assert f"--days is a number of days from 1, not {days}" in err
 
 
 @pytest.mark.parametrize(
