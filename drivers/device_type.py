@@ -24,6 +24,7 @@ class Unit:
 
     address: as in `Frame.address`. key: its secret, if it has one (never logged). secrets: further ones by name, of
     the files that settings called `…_secret` name: `pin_secret: front-door.pin` is the secret `pin` (never logged).
+    device_class: what it is registered as; empty where nobody has registered it.
     settings: line settings and quirks from the registry. memory: what the decoder keeps between frames;
     JSON values only; a decoder changes it only when it returns facts, never when it raises.
     """
@@ -33,6 +34,7 @@ class Unit:
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     memory: dict[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    device_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def decode(frame: Frame, unit: Unit) -> list[Fact]:
         facts.append(Fact("pendant.battery_low"))
     if any(packet.numbers("tamper")):
         facts.append(Fact("pendant.tamper"))
-    facts = facts or reports.life("pendant", unit, frame.heard)
+    facts = reports.alive("pendant", facts, unit, frame.heard)
     return [
         Fact(fact.kind, fact.data, fact.at, bthome.fact_id(packet, unit, number))
         for number, fact in enumerate(facts)

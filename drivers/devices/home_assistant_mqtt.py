@@ -72,8 +72,8 @@ def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
     found = [*(facts or ()), *(fact for one in present for fact in _reachable(one, said))]
     if said.last:
         work.memory["last"] = said.last
-    if facts == [] and not (found or frame.retained):
-        found = reports.life(said.name, work, frame.heard)
+    if facts is not None and not frame.retained:
+        found = reports.alive(said.name, found, work, frame.heard)
     told = [*found, *_answers(found, work)]
     unit.memory.clear()
     unit.memory.update(work.memory)
@@ -112,7 +112,8 @@ def _text(payload: bytes) -> str:
 def _class(listed: list[Entity], unit: Unit) -> str:
     chosen = unit.settings.get("class")
     if chosen is None:
-        return class_of(listed) or "room"
+        found = class_of(listed) or "room"
+        return unit.device_class if found == "room" and unit.device_class in CLASSES else found
     if chosen not in CLASSES:
         raise DecodeError(f"the setting 'class' is one of {', '.join(CLASSES)}, not {chosen!r:.80}")
     return str(chosen)

@@ -52,7 +52,7 @@ def decode(frame: Frame, unit: Unit) -> list[Fact]:
 def _uplink(heard: Uplink, frame: Frame, unit: Unit) -> list[Fact]:
     """The same uplink again, as a network may deliver it, has the same ids and counts once."""
     found = _read(heard, unit)
-    said = list(_thinned(found, frame, unit)) or reports.life("pendant", unit, frame.heard)
+    said = reports.alive("pendant", list(_thinned(found, frame, unit)), unit, frame.heard)
     return [
         dataclasses.replace(fact, id=f"{heard.id}:{place}", at=heard.at) for place, fact in enumerate(said)
     ]

@@ -83,7 +83,7 @@ def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
     reader = _READERS.get(message.command)
     found = list(reader(message.payload, unit, frame)) if reader is not None else []
     unit.memory.pop("pieces", None)
-    return found or list(reports.life("lock", unit, frame.heard))
+    return reports.alive("lock", found, unit, frame.heard)
 
 
 def _whole(payload: bytes, unit: Unit) -> bytes | None:

@@ -35,7 +35,9 @@ def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
     if reader is None:
         raise DecodeError(f"a Nuki lock has no topic {frame.channel!r:.80} that we know")
     found = list(reader(frame, unit))
-    return found or list(reports.life("lock", unit, frame.heard))
+    if frame.retained or not unit.memory.get("connected", True):
+        return found  # the broker's word, not the lock's
+    return reports.alive("lock", found, unit, frame.heard)
 
 
 def _state(frame: Frame, unit: Unit) -> Iterator[Fact | Result]:

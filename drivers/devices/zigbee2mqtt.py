@@ -1,7 +1,7 @@
 """Any Zigbee device behind Zigbee2MQTT: contact, motion, smoke, CO, gas, water, buttons and locks.
 
-What it is follows from what it exposes. The setting `class` overrules that, for a button that only sends
-`action` or a sensor worn by a person.
+What it is follows from what it exposes, and until it has shown that from what it is registered as. The setting
+`class` overrules both, for a button that only sends `action` or a sensor worn by a person.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
     name = _class(payload, unit)
     facts = list(_facts(payload, name, frame, unit))
     unit.memory["class"] = name
-    said = facts or reports.life(name, unit, frame.heard)
+    said = facts if frame.retained else reports.alive(name, facts, unit, frame.heard)
     return [*said, *_answers(facts, unit)]
 
 
@@ -55,7 +55,8 @@ def _class(payload: dict[str, Any], unit: Unit) -> str:
         if chosen not in CLASSES:
             raise DecodeError(f"the setting 'class' is one of {', '.join(CLASSES)}, not {chosen!r:.80}")
         return str(chosen)
-    seen = [found for found in (unit.memory.get("class"), class_of(payload)) if found in CLASSES]
+    known = (unit.memory.get("class"), class_of(payload), unit.device_class)
+    seen = [found for found in known if found in CLASSES]
     return min(seen, key=CLASSES.index, default="room")
 
 
@@ -161,11 +162,8 @@ def _availability(frame: Frame, unit: Unit) -> Iterator[Fact]:
     before, now = unit.memory.get("available", "online"), word.decode()
     unit.memory["available"] = now
     if before != now:
-        name = unit.memory.get("class", unit.settings.get("class"))
-        name = name if name in CLASSES else "room"
-        yield Fact(
-            f"{name}.{'fault' if now == 'offline' else 'recovered'}", {"code": "zigbee: not reachable"}
-        )
+        kind = f"{_class({}, unit)}.{'fault' if now == 'offline' else 'recovered'}"
+        yield Fact(kind, {"code": "zigbee: not reachable"})
 
 
 def _answers(facts: list[Fact], unit: Unit) -> Iterator[Result]:

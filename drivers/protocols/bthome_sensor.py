@@ -78,7 +78,7 @@ def sensor(device_class: str, *wanted: Report) -> Decode:
         facts = [fact for one in (*wanted, *common) for fact in _report(one, packet, unit, frame.heard)]
         for percent in packet.numbers("battery"):
             facts += reports.battery(device_class, percent, unit, frame.heard)
-        facts = facts or reports.life(device_class, unit, frame.heard)
+        facts = reports.alive(device_class, facts, unit, frame.heard)
         return [
             Fact(fact.kind, fact.data, fact.at, bthome.fact_id(packet, unit, number))
             for number, fact in enumerate(facts)

@@ -49,7 +49,8 @@ def meter(what: str, readers: Mapping[str, Reader]) -> Reader:
 def battery(frame: Frame, unit: Unit) -> list[Fact]:
     """Battery Level (0x2A19) of a meter."""
     level = gatt.battery_level(frame.payload)
-    return reports.battery("vitals", level, unit, frame.heard) or reports.life("vitals", unit, frame.heard)
+    said = reports.battery("vitals", level, unit, frame.heard)
+    return reports.alive("vitals", said, unit, frame.heard)
 
 
 def reading(

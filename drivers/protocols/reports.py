@@ -5,9 +5,10 @@ They remember in `unit.memory` what was said last; times are ms UTC of hearing.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
-from drivers.device_type import Unit
+from drivers.device_type import Result, Unit
 from drivers.events import Fact, Millis
 
 MINUTE: Final[Millis] = 60_000
@@ -36,8 +37,25 @@ def battery(device_class: str, percent: float, unit: Unit, heard: Millis, low: f
     return facts
 
 
+Said = TypeVar("Said", bound=Fact | Result)
+
+
+def alive(device_class: str, said: Sequence[Said], unit: Unit, heard: Millis) -> list[Said | Fact]:
+    """What a live frame said, and a heartbeat if it said nothing, or if the last heartbeat (or first word) is old.
+
+    Rules on silence listen for heartbeats alone: a thermometer whose every frame has news must not pass for silent.
+    """
+    since = unit.memory.get("life", unit.memory.get("told"))
+    if said and not isinstance(since, int):
+        unit.memory["told"] = heard
+        return list(said)
+    if said and isinstance(since, int) and 0 <= heard - since < LIFE_EVERY:
+        return list(said)
+    return [*said, *life(device_class, unit, heard)]
+
+
 def life(device_class: str, unit: Unit, heard: Millis, every: Millis = LIFE_EVERY) -> list[Fact]:
-    """A heartbeat for a frame that said nothing else, at most one in `every` ms."""
+    """A heartbeat, at most one in `every` ms."""
     last = unit.memory.get("life")
     if isinstance(last, int) and 0 <= heard - last < every:
         return []

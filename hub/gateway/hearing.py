@@ -187,7 +187,9 @@ class Hearing:
                 say.warning("a device's time was not believed", device=device.id, why=when.doubt)
             name = self._id(fact, frame, device, used)
             yield (
-                Event(name, when.at, frame.heard, device.home, device.id, fact.kind, dict(fact.data)),
+                Event(
+                    name, when.at, frame.heard, device.home, device.id, _kind(fact, device), dict(fact.data)
+                ),
                 when.given,
             )
 
@@ -291,6 +293,12 @@ class Hearing:
             return self._refused(frame, error)
         self.strangers.written(frame)
         return Receipt(accepted=True, error=why)
+
+
+def _kind(fact: Fact, device: Assigned) -> str:
+    """A sign of life is the device's own, whatever it spoke of: it counts for what the device is registered as."""
+    own = f"{device.part.device_class}.heartbeat"
+    return own if fact.kind.endswith(".heartbeat") and own in CATALOGUE.facts else fact.kind
 
 
 def _commit(db: sqlite3.Connection, reading: _Reading) -> Committed:

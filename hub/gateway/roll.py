@@ -159,7 +159,9 @@ def _unit(device_id: str, entry: DevicePart, folder: Path, problems: list[Proble
         problems.append(Problem(nb, f"A secret of {name} is set up wrongly", str(fault)))
     # Meters keep local time without a zone: theirs is the home's, unless said otherwise.
     settings: dict[str, Any] = {"tz": tz, **entry.settings}
-    return Unit(address=entry.address, key=key, settings=settings, secrets=more)
+    return Unit(
+        address=entry.address, key=key, settings=settings, secrets=more, device_class=entry.device_class
+    )
 
 
 def stored_memory(roll: Roll, device: str) -> Mapping[str, Any]:

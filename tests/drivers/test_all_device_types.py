@@ -86,7 +86,13 @@ def frame_of(type_: DeviceType, each: dict[str, Any], payload: bytes) -> Frame:
 def unit_of(each: dict[str, Any]) -> Unit:
     """The unit a capture came from."""
     key = bytes.fromhex(each["key"]) if "key" in each else None
-    return Unit(each.get("address", "-"), key, each.get("settings", {}), deepcopy(each.get("memory", {})))
+    return Unit(
+        each.get("address", "-"),
+        key,
+        each.get("settings", {}),
+        deepcopy(each.get("memory", {})),
+        device_class=each.get("class", ""),
+    )
 
 
 def plain(found: Fact | Result) -> list[Any]:

@@ -69,7 +69,9 @@ class Voice:
         beat = Beat(at, line["device"], line["kind"], line["home"], line["data"])
         part = self.devices[beat.device]
         type_ = device_type(part.type)
-        unit = self.units.setdefault(beat.device, Unit(part.address, settings=part.settings))
+        unit = self.units.setdefault(
+            beat.device, Unit(part.address, settings=part.settings, device_class=part.device_class)
+        )
         for number, said in enumerate(self._said(beat)):
             for place, one in enumerate(type_.decode(self._frame(said, part.address, heard), unit)):
                 if isinstance(one, Fact):

@@ -41,6 +41,14 @@ async def test_a_frame_becomes_an_event_in_the_journal(
     ]
 
 
+async def test_a_sign_of_life_counts_for_what_the_device_is_registered_as(
+    hearing: Hearing, says: Says, heard: list[Committed]
+) -> None:
+    """A pendant whose wire says that a room is alive is alive itself; what it tells of a room stays the room's."""
+    await hearing.hear(says("pendant-1", {"kind": "room.heartbeat"}, {"kind": "room.motion"}))
+    assert [event.kind for event in events(heard)] == ["pendant.heartbeat", "room.motion"]
+
+
 async def test_a_repeated_report_counts_once(
     hearing: Hearing, says: Says, heard: list[Committed], stored: SimpleNamespace, clock: ManualClock
 ) -> None:
