@@ -12,14 +12,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bumble import core, hci
+from bumble import core
 from bumble.device import Connection
 from bumble.keys import MemoryKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
+from simulators.bluez.monitors import SWITCH, Monitors
 from simulators.bluez.remote import CHARACTERISTIC, DESCRIPTOR, DEVICE, Remote
+from simulators.bluez.scanning import Heard, Rounds
 from simulators.bluez.tree import DBusFault, Tree
 from simulators.radio import Air, Station, join
 
@@ -42,10 +44,11 @@ class FakeBluez:
 
     agent: the registered agent's bus name and path, None without one. slots: connections its adapter keeps.
     radio_gone: set when the radio it joined is lost. hung: the adapter hears nothing until it is switched off and on.
-    power_cycles: how often that was done.
+    power_cycles: how often that was done. experimental: whether it offers advertisement monitors, as a daemon started
+    with `--experimental` does.
     """
 
-    def __init__(self, air: Air, address: str, *, slots: int = 16) -> None:
+    def __init__(self, air: Air, address: str, *, slots: int = 16, experimental: bool = True) -> None:
         self.faults: list[tuple[str, str]] = []
         self.agent: tuple[str, str] | None = None
         self.connecting = asyncio.Lock()
@@ -62,12 +65,17 @@ class FakeBluez:
         self._remotes: dict[str, Remote] = {}
         self._advertised: dict[str, dict[str, Variant]] = {}
         self._discoverers: set[str] = set()
+        self._experimental = experimental
+        self._monitors = Monitors()
+        self._rounds: Rounds | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._methods: dict[tuple[str, str], Call] = {
             (ADAPTER, "SetDiscoveryFilter"): self._nothing,
             (ADAPTER, "StartDiscovery"): self._start_discovery,
             (ADAPTER, "StopDiscovery"): self._stop_discovery,
             (ADAPTER, "RemoveDevice"): self._remove_device,
+            (SWITCH, "RegisterMonitor"): self._register_monitor,
+            (SWITCH, "UnregisterMonitor"): self._unregister_monitor,
             (AGENTS, "RegisterAgent"): self._register_agent,
             (AGENTS, "RequestDefaultAgent"): self._nothing,
             (AGENTS, "UnregisterAgent"): self._unregister_agent,
@@ -89,6 +97,12 @@ class FakeBluez:
         return self._station.device
 
     @property
+    def rounds(self) -> Rounds:
+        """Its discovery."""
+        assert self._rounds is not None
+        return self._rounds
+
+    @property
     def tree(self) -> Tree:
         """The objects on the bus."""
         assert self._tree is not None
@@ -104,11 +118,13 @@ class FakeBluez:
         )
         self.device.pairing_config_factory = self._pairing
         self.device.host.on("flush", self.radio_gone.set)
-        self.device.host.on("advertising_report", self._on_report)
+        self._rounds = Rounds(self.device, lambda: bool(self._monitors.active), self._on_heard)
+        self.device.host.on("advertising_report", self._rounds.report)
         bus.add_message_handler(self._on_message)
-        await bus.call(_to_daemon("AddMatch", "s", ["type='signal',member='NameOwnerChanged'"]))
+        for member in ("NameOwnerChanged", "InterfacesAdded"):
+            await bus.call(_to_daemon("AddMatch", "s", [f"type='signal',member='{member}'"]))
         self.tree.add("/org/bluez", {AGENTS: {}})
-        self.tree.add(HCI, {ADAPTER: _adapter()})
+        self._show_adapter(_adapter())
         await bus.request_name(NAME)
 
     async def stop(self) -> None:
@@ -120,6 +136,10 @@ class FakeBluez:
             self.tree.mute = True  # a daemon that ends says no goodbye
             self._bus.disconnect()
             self._bus = None
+        if self._rounds is not None:
+            self._rounds.end()
+            self._rounds = None
+        self._monitors = Monitors()
         if self._station is not None:
             await self._station.vanish()
             self._station = None
@@ -161,13 +181,20 @@ class FakeBluez:
 
     def plug_in(self) -> None:
         """Put the adapter back, without power, as BlueZ may find it."""
-        self.tree.add(HCI, {ADAPTER: {**_adapter(), "Powered": Variant("b", False)}})
+        self._show_adapter({**_adapter(), "Powered": Variant("b", False)})
+
+    def _show_adapter(self, about: dict[str, Variant]) -> None:
+        self.tree.add(HCI, {ADAPTER: about, **({SWITCH: {}} if self._experimental else {})})
 
     # -- messages
 
     def _on_message(self, message: Message) -> Message | bool | None:
         if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
             self._on_owner_changed(*message.body)
+            return None
+        if message.message_type is MessageType.SIGNAL and message.member == "InterfacesAdded":
+            if self._bus is not None:
+                self._monitors.appeared(self._bus, message.sender or "", *message.body)
             return None
         if message.message_type is not MessageType.METHOD_CALL:
             return None
@@ -213,6 +240,7 @@ class FakeBluez:
         if new:
             return
         self._discoverers.discard(name)
+        self._monitors.left(name)
         if self.agent is not None and self.agent[0] == name:
             self.agent = None
 
@@ -224,7 +252,7 @@ class FakeBluez:
         if message.sender in self._discoverers:
             raise DBusFault("org.bluez.Error.InProgress", "Operation already in progress")
         if not self._discoverers:
-            await self.device.start_scanning(legacy=True, active=True)
+            await self.rounds.start()
         self._discoverers.add(message.sender or "")
         self.tree.change(HCI, ADAPTER, Discovering=Variant("b", True))
         return NOTHING
@@ -234,30 +262,39 @@ class FakeBluez:
             raise DBusFault("org.bluez.Error.Failed", "No discovery started")
         self._discoverers.discard(message.sender or "")
         if not self._discoverers:
-            await self.device.stop_scanning(legacy=True)
+            await self.rounds.stop()
             self.tree.change(HCI, ADAPTER, Discovering=Variant("b", False))
         return NOTHING
 
     async def _end_discovery(self) -> None:
         if self._discoverers:
             self._discoverers.clear()
-            await self.device.stop_scanning(legacy=True)
+            await self.rounds.stop()
             self.tree.change(HCI, ADAPTER, Discovering=Variant("b", False))
 
-    def _on_report(self, report: Any) -> None:
+    async def _register_monitor(self, message: Message) -> Answer:
+        self._monitors.register(message.sender or "", message.body[0])
+        return NOTHING
+
+    async def _unregister_monitor(self, message: Message) -> Answer:
+        self._monitors.unregister(message.sender or "", message.body[0])
+        return NOTHING
+
+    def _on_heard(self, heard: Heard) -> None:
         if not self._discoverers or self._tree is None or self.hung:
             return
-        address: hci.Address = report.address
+        address = heard.address
         text = str(address).partition("/")[0]
         path = f"{HCI}/dev_{text.replace(':', '_')}"
         said = self._advertised.setdefault(path, {})
-        said.update(_advertised(bytes(report.data), said))
-        said["RSSI"] = Variant("n", report.rssi)
+        news = {**_advertised(heard.data, said), "RSSI": Variant("n", heard.rssi)}
+        news = {name: value for name, value in news.items() if said.get(name) != value}
+        said.update(news)
         if path not in self._remotes:
             self._remotes[path] = Remote(self, address, path)
             self.tree.add(path, {DEVICE: {**_unknown_device(text, address.is_random), **said}})
-        else:
-            self.tree.change(path, DEVICE, **said)
+        elif news:  # what stays the same is not told again, not even that it was heard
+            self.tree.change(path, DEVICE, **news)
 
     # -- devices
 

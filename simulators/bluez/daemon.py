@@ -28,14 +28,25 @@ LOOK_EVERY = 0.05
 
 
 class RealBluez:
-    """bluetoothd and its adapters. program: the daemon; address: the bus; slots: connections an adapter keeps."""
+    """bluetoothd and its adapters. program: the daemon; address: the bus; slots: connections an adapter keeps.
+
+    experimental: whether it offers advertisement monitors. duplicates: what the adapters' filter compares.
+    """
 
     def __init__(
-        self, program: str, ether: Ether, address: str, *, slots: int = 16, adapters: int = 1
+        self,
+        program: str,
+        ether: Ether,
+        address: str,
+        *,
+        slots: int = 16,
+        adapters: int = 1,
+        experimental: bool = True,
+        duplicates: str = "data",
     ) -> None:
-        self.program = program
+        self.command = (program, "--nodetach", *(("--experimental",) if experimental else ()))
         self.adapters = [
-            KernelAdapter(ether, slots=slots, address=f"02:7A:10:FF:00:{number:02X}")
+            KernelAdapter(ether, slots=slots, address=f"02:7A:10:FF:00:{number:02X}", duplicates=duplicates)
             for number in range(1, adapters + 1)
         ]
         self._address = address
@@ -53,7 +64,7 @@ class RealBluez:
             if one.index < 0:
                 await one.plug_in()
         self._bus = await MessageBus(bus_address=self._address).connect()
-        self._daemon = await asyncio.create_subprocess_exec(self.program, "--nodetach", "--experimental")
+        self._daemon = await asyncio.create_subprocess_exec(*self.command)
         async with asyncio.timeout(ANSWERS_WITHIN):
             while not await self.powered():
                 with contextlib.suppress(LookupError):

@@ -27,12 +27,18 @@ SWITCHED_OFF = (
 )
 ACTIVE_SCAN = 1
 SCAN_RESPONSE = hci.HCI_LE_Advertising_Report_Event.EventType.SCAN_RSP
+DUPLICATES = ("data", "address")
 MOST_SEEN = 4096  # advertisements a duplicate filter remembers; a real controller remembers far fewer
 NOBODY = hci.Address("00:00:00:00:00:00")
 
 
 class RadioController(Controller):
-    """A controller that lives on an `Ether`. max_connections: its slots (dongles have 5 to 7)."""
+    """A controller that lives on an `Ether`. max_connections: its slots (dongles have 5 to 7).
+
+    duplicates: what its filter compares, as "duplicate" is left to the maker (Core 5.4, vol 4, part E, 7.8.11): the
+    address, type and "data", or the type and "address" alone. Real controllers do either, some with the strength too
+    (the kernel's remark in `hci_active_scan_sync`); with "address" new data stays unheard until the scan begins anew.
+    """
 
     le_features = Controller.le_features & ~SWITCHED_OFF
     le_acl_data_packet_length = 251
@@ -45,11 +51,15 @@ class RadioController(Controller):
         *,
         public_address: str | None = None,
         max_connections: int = 16,
+        duplicates: str = "data",
         seed: int = 0,
     ) -> None:
+        if duplicates not in DUPLICATES:
+            raise ValueError(f"a filter of duplicates compares data or address, not {duplicates!r:.40}")
         super().__init__(name, link=ether, public_address=public_address)
         self.ether = ether
         self.max_connections = max_connections
+        self.duplicates = duplicates
         self._seed = f"{seed}/{name}"
         self._seen: set[tuple[str, int, bytes]] = set()
         self.advertiser = self._new_advertiser()
@@ -116,6 +126,7 @@ class RadioController(Controller):
         if self.le_scan_enable:
             self._report(heard, REPORTED_AS[heard.type], heard.data)
             if heard.scannable and self.le_scan_type == ACTIVE_SCAN:
+                # Every scan request is answered, if with no data at all (vol 6, part B, 4.4.3.2).
                 self._report(heard, SCAN_RESPONSE, heard.scan_response)
         pending = self.pending_le_connection
         if pending is not None and heard.connectable and pending.peer_address == heard.address:
@@ -187,7 +198,7 @@ class RadioController(Controller):
 
     def _report(self, heard: Advertisement, event_type: int, data: bytes) -> None:
         if self.filter_duplicates:
-            mark = (plain(heard.address), event_type, data)
+            mark = (plain(heard.address), event_type, data if self.duplicates == "data" else b"")
             if mark in self._seen or len(self._seen) >= MOST_SEEN:
                 return
             self._seen.add(mark)

@@ -25,12 +25,23 @@ MADE_WITHIN = 10.0
 
 
 class KernelAdapter:
-    """An adapter of this machine's kernel on the ether. slots: connections it keeps. index: the n of hci<n>."""
+    """An adapter of this machine's kernel on the ether. slots: connections it keeps. index: the n of hci<n>.
 
-    def __init__(self, ether: Ether, *, slots: int = 16, address: str = "02:7A:10:FF:00:01") -> None:
+    duplicates: what its filter of duplicates compares, "data" or "address".
+    """
+
+    def __init__(
+        self,
+        ether: Ether,
+        *,
+        slots: int = 16,
+        address: str = "02:7A:10:FF:00:01",
+        duplicates: str = "data",
+    ) -> None:
         self.ether = ether
         self.slots = slots
         self.address = address
+        self.duplicates = duplicates
         self.index = -1
         self._file = -1
         self._made = asyncio.Event()
@@ -40,7 +51,11 @@ class KernelAdapter:
         """Make the adapter; raises OSError where the kernel has no vhci or we may not use it."""
         self._file = os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK)
         self._controller = RadioController(
-            "kernel", self.ether, public_address=self.address, max_connections=self.slots
+            "kernel",
+            self.ether,
+            public_address=self.address,
+            max_connections=self.slots,
+            duplicates=self.duplicates,
         )
         self._controller.host = self
         asyncio.get_running_loop().add_reader(self._file, self._on_readable)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ADAPTER = "org.bluez.Adapter1"
+MONITORS = "org.bluez.AdvertisementMonitorManager1"
 OFF_FOR = 0.5
 """Seconds without power; controllers forget their state at once, their firmware wants a moment."""
 RESET_WITHIN = 60.0
@@ -23,12 +24,13 @@ RESET_WITHIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """name: `hci0`. address: of the controller, lower case."""
+    """name: `hci0`. address: of the controller, lower case. monitors: whether it takes advertisement monitors."""
 
     name: str
     path: str
     address: str
     powered: bool
+    monitors: bool = False
 
 
 async def adapters(bluez: Registration) -> list[Adapter]:
@@ -40,7 +42,8 @@ async def adapters(bluez: Registration) -> list[Adapter]:
     for path, interfaces in reply.body[0].items():
         if (about := interfaces.get(ADAPTER)) is not None:
             address = str(about["Address"].value).lower()
-            found.append(Adapter(path.rpartition("/")[2], path, address, bool(about["Powered"].value)))
+            name, powered = path.rpartition("/")[2], bool(about["Powered"].value)
+            found.append(Adapter(name, path, address, powered, MONITORS in interfaces))
     return sorted(found, key=lambda one: one.name)
 
 

@@ -104,6 +104,7 @@ class Registration:
         self._on_gone = on_gone
         self._on_adapter_gone = on_adapter_gone
         self._bus: MessageBus | None = None
+        self._exported: dict[str, ServiceInterface] = {}
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -140,7 +141,16 @@ class Registration:
             watching.cancel()
         if bus is not None:
             bus.unexport(PATH, self._agent)
+            while self._exported:
+                bus.unexport(*self._exported.popitem())
             bus.disconnect()
+
+    def export(self, path: str, interface: ServiceInterface) -> None:
+        """Show one more object on our connection, until it ends. Raises BleakError."""
+        if self._bus is None:
+            raise BleakError("BlueZ is not there: not connected to the bus")
+        self._bus.export(path, interface)
+        self._exported[path] = interface
 
     async def ask(
         self, member: str, signature: str, body: list[Any], to: tuple[str, str, str] = MANAGER

@@ -113,7 +113,8 @@ class Ear:
         elif self.scan.quiet:
             self._become("degraded", f"{self.radio.name}: nothing heard for {self.silence:g} s{trouble}")
         else:
-            self._become("up", "")
+            caution = self.radio.caution
+            self._become("up", f"{self.radio.name}: {caution}" if caution else "")
 
     def _become(self, state: LinkState, reason: str) -> None:
         if (state, reason) != (self.state, self.reason):

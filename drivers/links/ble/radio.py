@@ -28,6 +28,7 @@ from drivers.links.ble.bumble_radio import BumbleRadio, client_class, scanner_cl
 
 if TYPE_CHECKING:
     from drivers.links.ble.bluez_agent import Registration
+    from drivers.links.ble.bluez_monitor import Unfiltered
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,11 @@ class Radio(Protocol):
 
     name: str
     gone: asyncio.Event
+
+    @property
+    def caution(self) -> str:
+        """What this adapter may not hear although all is well, in a sentence; empty when there is nothing to say."""
+        ...
 
     @property
     def scanner(self) -> Mapping[str, Any]:
@@ -91,8 +97,14 @@ class BluezRadio:
         self._passkeys = dict(passkeys or {})
         self._bluez: Registration | None = None
         self._adapter: Adapter | None = None
+        self._unfiltered: Unfiltered | None = None
         self._resetting = False
         self._said: OrderedDict[str, tuple[int, dict[int, bytes], dict[str, bytes]]] = OrderedDict()
+
+    @property
+    def caution(self) -> str:
+        """That the kernel may hold advertisements back, and why, where it may."""
+        return "" if self._unfiltered is None else self._unfiltered.caution
 
     @property
     def scanner(self) -> Mapping[str, Any]:
@@ -102,7 +114,7 @@ class BluezRadio:
     client = scanner
 
     async def open(self) -> None:
-        """Register our agent, which also shows whether BlueZ is there, and see that the adapter has power."""
+        """Register our agent, which also shows whether BlueZ is there; see to the adapter's power and our monitor."""
         self.gone.clear()
         bluez = self._registration()
         await bluez.register()
@@ -110,6 +122,12 @@ class BluezRadio:
         if not adapter.powered:
             log.warning("%s has no power; switching it on", adapter.name)
             await bluez_adapter.power(bluez, adapter, on=True)
+        if self._unfiltered is None:
+            # As the agent: for Linux only.
+            from drivers.links.ble.bluez_monitor import Unfiltered  # noqa: PLC0415
+
+            self._unfiltered = Unfiltered()
+        await self._unfiltered.ask_for(bluez, adapter)
 
     async def close(self) -> None:
         """Take our agent away; BlueZ stays."""
@@ -180,6 +198,7 @@ class BumblePort:
         self.name = name
         self.radio = radio
         self.gone = radio.gone
+        self.caution = ""
         self.scanner: Mapping[str, Any] = {"backend": scanner_class(radio)}
         self.client: Mapping[str, Any] = {"backend": client_class(radio)}
 

@@ -177,15 +177,37 @@ def adapters() -> int:
 
 
 @pytest.fixture
-async def bluez(bus, ether, slots, adapters) -> AsyncIterator[FakeBluez | RealBluez]:
+def experimental() -> bool:
+    """Whether BlueZ offers advertisement monitors; a test of a BlueZ that does not overrides it by parametrisation."""
+    return True
+
+
+@pytest.fixture
+def duplicates() -> str:
+    """What the adapter's filter of duplicates compares, "data" or "address"; overridden by parametrisation."""
+    return "data"
+
+
+@pytest.fixture
+async def bluez(
+    bus, ether, slots, adapters, experimental, duplicates
+) -> AsyncIterator[FakeBluez | RealBluez]:
     """BlueZ on that bus, with an adapter on the ether: its stand-in, or the real one in the emulated machine."""
     if BLUETOOTHD:
-        real = RealBluez(BLUETOOTHD, ether, bus.address, slots=slots, adapters=adapters)
+        real = RealBluez(
+            BLUETOOTHD,
+            ether,
+            bus.address,
+            slots=slots,
+            adapters=adapters,
+            experimental=experimental,
+            duplicates=duplicates,
+        )
         await real.start()
         yield real
         await real.end()
         return
-    one = FakeBluez(ether, bus.address, slots=slots)
+    one = FakeBluez(ether, bus.address, slots=slots, experimental=experimental)
     await one.start()
     yield one
     await one.stop()

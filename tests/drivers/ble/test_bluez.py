@@ -35,6 +35,8 @@ pytestmark = pytest.mark.bluez
 
 PENDANT, OXIMETER, CUFF = "c4:7c:8d:6a:10:01", "c4:7c:8d:6a:10:02", "c4:7c:8d:6a:10:03"
 METER = sig_pulse_oximeter.DEVICE.ble
+BURST = 1.0 if "TRYGGHUB_BLUETOOTHD" in os.environ else 0.09
+"""Seconds a press is on the air."""
 MORNING = datetime(2026, 1, 15, 7, 30, tzinfo=UTC)
 NOW = 1_768_460_400_000
 
@@ -307,6 +309,61 @@ async def test_a_nuki_lock_is_paired_locked_and_unlocked(
             assert outcomes.of(name) == ["done"]
     assert lock.moves == [UNLOCK, LOCK]
     await lock.stop()
+
+
+@pytest.fixture
+async def alone(ether):
+    """A pendant with nothing else on the air."""
+    pendant = BthomePendant(PENDANT, beacon=None)
+    await pendant.start(ether)
+    pendant.burst = BURST
+    yield pendant
+    await pendant.stop()
+
+
+async def test_no_press_of_a_pendant_alone_on_the_air_is_held_back(
+    running, bluez_link, journal, bluez, alone, eventually
+):
+    """Our monitor sees to it: five presses, one after the other, are five frames."""
+    link = bluez_link({PENDANT: bthome_pendant.DEVICE.ble})
+    async with running(link, journal):
+        await eventually(lambda: link.health().state == "up")
+        assert link.health().reason == ""
+        for _ in range(5):
+            await alone.press()
+        await journal.count(5, "adv:")
+    assert len(journal.frames) == 5
+
+
+async def test_our_monitor_outlives_a_power_cycle(bluez, alone, eventually):
+    """A deaf adapter is switched off and on; afterwards presses are held back as little as before."""
+    (radio,) = open_radios("bluez")
+    await radio.open()
+    await radio.reset(hard=False)
+    assert radio.caution == ""
+    heard: set[bytes] = set()
+    async with BleakScanner(lambda _, data: heard.update(data.service_data.values()), **radio.scanner):
+        for _ in range(5):
+            await alone.press()
+        await eventually(lambda: len(heard) == 5)
+    await radio.close()
+
+
+@pytest.mark.parametrize("experimental", [False])
+async def test_without_monitors_presses_are_held_back_and_the_link_says_so(
+    running, bluez_link, journal, bluez, alone, eventually, caplog
+):
+    """What the monitor is for: BlueZ without it passes on few of ten presses; the reason tells, and the log once."""
+    link = bluez_link({PENDANT: bthome_pendant.DEVICE.ble})
+    async with running(link, journal):
+        await eventually(lambda: link.health().state == "up")
+        assert "--experimental" in link.health().reason
+        for _ in range(10):
+            await alone.press()
+        assert len(journal.frames) <= 3
+        await bluez.restart()
+        await eventually(lambda: link.health().state == "up" and not link._ears[0].radio.gone.is_set())
+    assert caplog.text.count("--experimental") == 1
 
 
 class Outcomes:

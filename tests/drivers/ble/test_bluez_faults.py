@@ -7,12 +7,14 @@ import pytest
 from bleak.exc import BleakError
 
 from drivers.devices import bthome_pendant, sig_pulse_oximeter
+from drivers.links.ble import bluez_monitor
 from drivers.links.ble.bluez_adapter import Adapter, chosen
 from drivers.links.ble.bluez_agent import address_of
 from drivers.links.ble.radio import BluezRadio
 from drivers.links.ble.session import Patience
 from drivers.protocols import gatt_plx
 from simulators.ble import BthomePendant, PulseOximeter
+from simulators.bluez.monitors import Monitors
 from simulators.bluez.remote import Remote
 
 PENDANT, OXIMETER = "c4:7c:8d:6a:10:01", "c4:7c:8d:6a:10:02"
@@ -242,3 +244,37 @@ def test_an_adapter_is_chosen_by_name_or_address():
 def test_an_object_path_names_its_address():
     """BlueZ speaks of paths, the registry of addresses."""
     assert address_of("/org/bluez/hci0/dev_C4_7C_8D_6A_10_01") == PENDANT
+
+
+async def test_a_monitor_that_bluez_refuses_is_gone_without(
+    running, bluez_link, journal, bluez, pendant, eventually
+):
+    """The link is up all the same, tells why something may be missed, and hears."""
+    bluez.faults.append(("RegisterMonitor", "org.bluez.Error.Failed"))
+    link = bluez_link({PENDANT: BUTTON})
+    async with running(link, journal):
+        await eventually(lambda: link.health().state == "up")
+        assert "refuses RegisterMonitor: org.bluez.Error.Failed" in link.health().reason
+        await pendant.press()
+        await journal.count(1, "adv:")
+
+
+async def test_a_monitor_that_is_never_activated_is_not_waited_for(
+    running, bluez_link, journal, bluez, pendant, eventually, monkeypatch
+):
+    """BlueZ takes it and the kernel does not: after a moment the link goes on and says so."""
+    monkeypatch.setattr(bluez_monitor, "ACTIVE_WITHIN", 0.05)
+    monkeypatch.setattr(Monitors, "appeared", lambda *_: None)
+    link = bluez_link({PENDANT: BUTTON})
+    async with running(link, journal):
+        await eventually(lambda: link.health().state == "up")
+        assert "did not activate our advertisement monitor" in link.health().reason
+
+
+def test_a_released_monitor_is_told_of():
+    """BlueZ may let go of it at any time; from then on something may be missed."""
+    unfiltered = bluez_monitor.Unfiltered()
+    unfiltered._monitor.active.set()
+    assert unfiltered.caution == ""
+    unfiltered._monitor.active.clear()
+    assert "BlueZ has let go" in unfiltered.caution

@@ -3,21 +3,24 @@
 import asyncio
 import socket
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from bleak import BleakScanner
 from bleak.exc import BleakError
 
 from drivers.devices import bthome_pendant, sig_pulse_oximeter
 from drivers.links.ble.radio import open_radios
 from drivers.links.ble.session import Patience
 from drivers.protocols import gatt_plx
-from simulators.ble import BthomePendant, PulseOximeter
+from simulators.ble import BthomePendant, NukiLock, PulseOximeter
 
 pytestmark = pytest.mark.bluez
 
 PENDANT = "c4:7c:8d:6a:10:01"
 METERS = [f"c4:7c:8d:6a:20:{number:02x}" for number in range(4)]
 METER, BUTTON = sig_pulse_oximeter.DEVICE.ble, bthome_pendant.DEVICE.ble
+HALF_A_MINUTE = 30.0
 SLOW = Patience(connect=60, answer=30, let_go=12, linger=600, silence=600, retry=0.5, longest_retry=2)
 
 
@@ -100,21 +103,43 @@ async def test_two_adapters_keep_more_links_than_one(
         await one.stop()
 
 
-async def test_no_press_falls_into_a_hole_of_the_scan(running, bluez_link, journal, bluez, ether, eventually):
-    """Forty presses of a second each, with a neighbour's device on the air: renewals of the discovery hide none.
-
-    Alone on the air it is otherwise: the kernel keeps an advertisement back until its scan response comes, which a
-    controller that filters duplicates does not repeat, or until anything else is heard.
-    """
-    pendant, neighbour = BthomePendant(PENDANT, beacon=None), PulseOximeter(METERS[0])
-    for one in (pendant, neighbour):
-        await one.start(ether)
+@pytest.mark.parametrize("duplicates", ["data", "address"])
+async def test_no_press_of_a_pendant_alone_on_the_air_is_held_back(
+    running, bluez_link, journal, bluez, ether, eventually
+):
+    """Forty presses of a second each and nothing else on the air: all are heard, by whatever a controller filters."""
+    pendant = BthomePendant(PENDANT, beacon=None)
+    await pendant.start(ether)
     pendant.burst = 1.0
     link = bluez_link({PENDANT: BUTTON}, patience=replace(SLOW, silence=600))
     async with running(link, journal):
         await eventually(lambda: link.health().state == "up")
+        assert link.health().reason == ""
         for _ in range(40):
             await pendant.press()
         await asyncio.wait_for(journal.count(40), 10)
-    for one in (pendant, neighbour):
-        await one.stop()
+    assert len({one.payload for one in journal.frames}) == 40
+    await pendant.stop()
+
+
+async def test_a_lock_that_always_says_the_same_is_heard_again_and_again(bluez, ether):
+    """An unchanging beacon, alone on the air: heard at least every other second for half a minute, across rounds."""
+    lock = NukiLock(METERS[0])
+    await lock.start(ether)
+    (radio,) = open_radios("bluez")
+    await radio.open()
+    loop = asyncio.get_running_loop()
+    heard: list[float] = []
+
+    def on_advertisement(device, data) -> None:
+        if device.address.lower() == METERS[0] and radio.is_advertisement(data):
+            heard.append(loop.time())
+
+    async with BleakScanner(on_advertisement, **radio.scanner):
+        begun = loop.time()
+        while loop.time() < begun + HALF_A_MINUTE:
+            await asyncio.sleep(0.05)
+    await radio.close()
+    gaps = [after - before for before, after in pairwise([begun, *heard, begun + HALF_A_MINUTE])]
+    assert max(gaps) < 2.0 * 1.5, f"{len(heard)} times heard, longest silence {max(gaps):.1f} s"
+    await lock.stop()

@@ -8,7 +8,9 @@ from bumble import core, hci
 from bumble.device import AdvertisingType
 from bumble.gatt import Characteristic, Service
 
-from simulators.radio import Ether, Station
+from simulators.radio import Ether, RadioController, Station
+from simulators.radio.airlink import Advertisement
+from simulators.radio.ether import plain
 
 NAMED = bytes.fromhex("020106") + bytes([5, 0x09]) + b"cuff"
 ANSWER = bytes([4, 0x09]) + b"two"
@@ -50,6 +52,33 @@ async def test_only_an_active_scanner_gets_scan_responses(station):
     assert {bytes(one.data) for one in passive} == {NAMED}
     active = await reports(listener, 4, active=True)
     assert {(one.event_type, bytes(one.data)) for one in active} == {(0, NAMED), (4, ANSWER)}
+
+
+@pytest.mark.parametrize(("compares", "told"), [("data", 3), ("address", 1)])
+async def test_what_a_filter_of_duplicates_compares_is_the_makers_choice(ether, station, compares, told):
+    """New words of the same device are news to a filter that compares data, and not to one that compares addresses."""
+    sensor, listener = await station(1), await station(2)
+    (filtering,) = [one for one in ether.members if plain(one.random_address) == "c0:00:00:00:00:02"]
+    filtering.duplicates = compares
+    heard: list[bytes] = []
+    listener.device.host.on("advertising_report", lambda report: heard.append(bytes(report.data)))
+    await listener.device.start_scanning(legacy=True, active=False, filter_duplicates=True)
+    words = [NAMED, ANSWER, NAMED + ANSWER]
+    for said in words:
+        filtering.on_advertisement(
+            Advertisement(ether.find("c0:00:00:00:00:01"), sensor.device.random_address, 0, said, b"")
+        )
+        filtering.on_advertisement(
+            Advertisement(ether.find("c0:00:00:00:00:01"), sensor.device.random_address, 0, said, b"")
+        )
+    await listener.device.stop_scanning(legacy=True)
+    assert heard == words[:told]
+
+
+def test_a_filter_that_compares_something_else_is_refused(ether):
+    """The two kinds there are, in a sentence."""
+    with pytest.raises(ValueError, match="data or address"):
+        RadioController("odd", ether, duplicates="colour")
 
 
 @pytest.mark.parametrize(
