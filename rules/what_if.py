@@ -14,6 +14,7 @@ from rules.homes import OF_TIMES, HomeSpec
 from rules.language.types import read_parameter
 from rules.problems import Wrong, nearest
 from rules.replay import judge, once
+from rules.unswept import unswept
 
 Place: TypeAlias = tuple[str, str, str]
 """(home, rule, key)."""
@@ -74,13 +75,14 @@ def what_if(
     others = [_with(home, parameters) for home in homes] if parameters else homes
     sides = ((before.only(changed), homes), (after.only(changed), others))
     end = until if until is not None else (events[-1].heard if events else started)
-    wanted = once(_seen_by([book for book, _ in sides], events))
-    old, new = (
-        [each for each in judge(*side, wanted, until=end, started=started, distinct=True)[0]
-         if each.action == "raise" and each.rule in changed]
-        for side in sides
-    )  # fmt: skip
-    return compare(old, new)
+    with unswept():
+        wanted = once(_seen_by([book for book, _ in sides], events))
+        old, new = (
+            [each for each in judge(*side, wanted, until=end, started=started, distinct=True)[0]
+             if each.action == "raise" and each.rule in changed]
+            for side in sides
+        )  # fmt: skip
+        return compare(old, new)
 
 
 def check_parameters(parameters: Mapping[str, Any], *books: Book) -> None:
