@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -244,7 +245,7 @@ async def test_nothing_that_takes_it_is_an_outcome_in_words(
     """A book that asks beds where none is: somebody reads why nothing happened."""
     action = LocalAction(lambda: speaking_roll, commands.carry_out)
     for order in action.orders(decided(clock.now(), do="bed.state"), clock.now()):
-        assert await writer.write(lambda db, order=order: orders.begin(db, order, clock.now()))
+        assert await writer.write(partial(orders.begin, order=order, now=clock.now()))
         commands.carry_out(order)
     await finished(commands)
     [result] = stored.bodies("result")
