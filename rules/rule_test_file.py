@@ -22,22 +22,25 @@ to a test are left out by `rules: [missed-dose]`; without it every raise and cle
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from drivers.catalogue import CATALOGUE, FactSpec
 from drivers.events import DecodeError, Event, Millis, Value
 from rules.book import Book
 from rules.homes import DEFAULT_TZ, DeviceSpec, HomeSpec, zone
+from rules.language.settings import names_in
 from rules.language.yaml_tree import Items, Node, Pairs, Text, read_yaml
 from rules.local_time import instant, local_day
 from rules.problems import BookError, Problem, Wrong, nearest
 from rules.replay import TOLD
 from rules.rule_tests import HOME, Expected, RuleTest
 from rules.spans import DAY, SECOND, parse_clock, parse_span
+
+T = TypeVar("T")
 
 _CLOCK = re.compile(r"(?:\+([0-9]{1,3})\s+)?([0-9]{1,2}:[0-9]{2})(?::([0-9]{2}))?\s+(.*)")
 _START = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ T]([0-9]{1,2}:[0-9]{2}))?")
@@ -82,23 +85,43 @@ class _Reader:
                 self.problems.append(
                     Problem(line, f"a test has no word {word[:40]!r}{nearest(word, _WORDS)}")
                 )
-        try:
-            test = self._test(self.node)
-        except Wrong as wrong:
-            self.problems.append(Problem(self.node.line, str(wrong)))
+        test = self._test(self.node)
         return test if len(self.problems) == before else None
 
     def _test(self, node: Pairs) -> RuleTest:
-        tz = self._text("tz", DEFAULT_TZ)
+        name = self._part("name", lambda: self._text("name"), "")
+        tz = self._part("tz", lambda: self._zone(self._text("tz", DEFAULT_TZ)), DEFAULT_TZ)
         self.tz = zone(tz)
-        start = self._start(self._text("start"))
+        start = self._part("start", lambda: self._start(self._text("start")), 0)
         self.day = local_day(start, self.tz)
         events = tuple(self._lines("events", start, self._event))
         last = max((event.at for event in events), default=start)
-        until = self._clock(self._text("until"), last)[0] if "until" in node.pairs else last + DAY
-        home = HomeSpec(HOME, tz, self._resident(), self._devices(), parse_span(self._text("late", "0 s")))
+        until = self._part("until", lambda: self._until(last), last)
+        late = self._part("late", lambda: parse_span(self._text("late", "0 s")), 0)
+        devices: Mapping[str, DeviceSpec] = self._part("devices", self._devices, {})
+        resident: Mapping[str, Any] = self._part("resident", self._resident, {})
+        home = HomeSpec(HOME, tz, resident, devices, late)
         expected = tuple(self._lines("expect", start, self._expected))
-        return RuleTest(node.line, self._text("name"), home, start, until, events, expected, self._chosen())
+        chosen: frozenset[str] = self._part("rules", self._chosen, frozenset())
+        return RuleTest(node.line, name, home, start, until, events, expected, chosen)
+
+    def _part(self, word: str, read: Callable[[], T], default: T) -> T:
+        """What stands behind a word; the default after noting what is wrong with it."""
+        assert isinstance(self.node, Pairs)
+        try:
+            return read()
+        except Wrong as wrong:
+            self.problems.append(Problem(self.node.lines.get(word, self.node.line), str(wrong)))
+            return default
+
+    def _zone(self, name: str) -> str:
+        if zone(name).key != name:
+            raise Wrong(f"{name[:40]!r} is no time zone; write one like Europe/Oslo")
+        return name
+
+    def _until(self, last: Millis) -> Millis:
+        assert isinstance(self.node, Pairs)
+        return self._clock(self._text("until"), last)[0] if "until" in self.node.pairs else last + DAY
 
     def _text(self, word: str, default: str | None = None) -> str:
         assert isinstance(self.node, Pairs)
@@ -135,6 +158,8 @@ class _Reader:
     def _lines(self, word: str, start: Millis, read: Any) -> Iterable[Any]:
         assert isinstance(self.node, Pairs)
         node = self.node.pairs.get(word)
+        if isinstance(node, Pairs) or (isinstance(node, Text) and node.value):
+            self.problems.append(Problem(node.line, f"{word!r} is a list; begin each line with '- '"))
         at = start
         for each in node.items if isinstance(node, Items) else ():
             try:
@@ -169,18 +194,19 @@ class _Reader:
             raise Wrong(f"no device takes {do[:40]!r}{nearest(do, CATALOGUE.commands)}")
         return Expected(line, at, words[0], words[1], words[2] if len(words) == 3 else "", do)
 
-    def _resident(self) -> Mapping[str, Any]:
+    def _pairs(self, word: str) -> Mapping[str, Node]:
         assert isinstance(self.node, Pairs)
-        node = self.node.pairs.get("resident")
-        pairs = node.pairs if isinstance(node, Pairs) else {}
+        node = self.node.pairs.get(word)
+        if isinstance(node, Items) or (isinstance(node, Text) and node.value):
+            raise Wrong(f"{word!r} holds names and values, such as {{name: Astrid}}")
+        return node.pairs if isinstance(node, Pairs) else {}
+
+    def _resident(self) -> Mapping[str, Any]:
+        pairs = self._pairs("resident")
         return {name: _plain(each.value) for name, each in pairs.items() if isinstance(each, Text)}
 
     def _devices(self) -> Mapping[str, DeviceSpec]:
-        assert isinstance(self.node, Pairs)
-        node = self.node.pairs.get("devices")
-        return {
-            name: self._device(each) for name, each in (node.pairs.items() if isinstance(node, Pairs) else ())
-        }
+        return {name: self._device(each) for name, each in self._pairs("devices").items()}
 
     def _device(self, node: Node) -> DeviceSpec:
         words = {name: each.value for name, each in node.pairs.items() if isinstance(each, Text)} if isinstance(
@@ -201,10 +227,8 @@ class _Reader:
 
     def _chosen(self) -> frozenset[str]:
         assert isinstance(self.node, Pairs)
-        node = self.node.pairs.get("rules")
-        names = frozenset(each.value for each in node.items if isinstance(each, Text)) if isinstance(
-            node, Items) else frozenset()  # fmt: skip
-        for name in names:
+        names = frozenset(names_in(self.node.pairs.get("rules")))
+        for name in sorted(names):
             if name not in self.book.rules:
                 raise Wrong(f"the book has no rule {name[:40]!r}{nearest(name, self.book.rules)}")
         return names

@@ -63,13 +63,15 @@ class Outcome:
 def run_test(test: RuleTest, book: Book) -> Outcome:
     """Judge a test's events with a book."""
     events = in_order(test.events)
-    decisions, _ = judge(book, [test.home], events, until=test.until, started=test.start)
+    decisions, engine = judge(book, [test.home], events, until=test.until, started=test.start)
     told = [each for each in decisions if each.action in TOLD and (not test.rules or each.rule in test.rules)]
     missing = []
     for expected in test.expected:
         found = next((each for each in told if expected.fits(each)), None)
         if found is None:
-            missing.append(f"line {expected.line}: {_said(expected, test.home.tz)} did not come")
+            off = engine.home(HOME).off.get(expected.rule, "")
+            why = f": the rule is off, {off}" if off else ""
+            missing.append(f"line {expected.line}: {_said(expected, test.home.tz)} did not come{why}")
         else:
             told.remove(found)
     return Outcome(test, tuple(missing), tuple(_came(each, test.home.tz) for each in told))

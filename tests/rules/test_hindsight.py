@@ -237,6 +237,16 @@ def test_a_rule_test_tells_what_is_missing_and_what_is_extra() -> None:
     assert outcome.extra == ("15 Jan 08:10:00 raise fall home was not expected",)
 
 
+def test_a_rule_test_says_that_a_rule_was_off() -> None:
+    """A resident's span that cannot be read is why nothing came, and is said."""
+    book = load_book("rules: {door: {while: door.leaf is open, for: resident.door_open_time}}")
+    text = TEST_FILE.replace("p pendant.fall", "f door.opened").replace("raise fall", "raise door")
+    resident = text.replace("until:", "resident: {door_open_time: 1 hour}\n    until:")
+    (test,) = load_tests(resident, book)
+    (missing,) = run_test(test, book).missing
+    assert "did not come: the rule is off, resident.door_open_time: '1 hour' is not a time span" in missing
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "sentence"),
     [
@@ -250,6 +260,27 @@ def test_a_rule_test_tells_what_is_missing_and_what_is_extra() -> None:
         ("stat:", "start:", "a test has no word 'stat'; did you mean 'start'?"),
         ("2026-13-15", "2026-01-15", "is not a start"),
         ("pendant.fall x=1", "pendant.fall", "pendant.fall has no field 'x'"),
+        (
+            "events: 08:10 p pendant.fall",
+            "events: [08:10 p pendant.fall]",
+            "line 5: 'events' is a list; begin each line with '- '",
+        ),
+        (
+            'tz: Europe/Olso\n    until: "09:00"',
+            'until: "09:00"',
+            "line 6: 'Europe/Olso' is no time zone; write one like Europe/Oslo",
+        ),
+        (
+            'resident: Astrid\n    until: "09:00"',
+            'until: "09:00"',
+            "line 6: 'resident' holds names and values",
+        ),
+        (
+            'rules: fell\n    until: "09:00"',
+            'until: "09:00"',
+            "line 6: the book has no rule 'fell'; did you mean 'fall'?",
+        ),
+        ("until: soon", 'until: "09:00"', "line 6: 'soon' does not begin with a clock time"),
     ],
 )
 def test_a_slip_in_a_test_file_is_told_with_its_line(wrong, right, sentence) -> None:
