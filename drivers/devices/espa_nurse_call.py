@@ -169,12 +169,12 @@ def _page(command: Command, unit: Unit) -> Outgoing:
 
 def _tell(command: Command, unit: Unit) -> Outgoing:
     """What became of a call that the system raised (header 2)."""
-    address, status = str(command.args.get("address", "")).strip(), command.args.get("status")
+    address, status = str(command.args.get("address", "")).strip(), str(command.args.get("status"))
     if status not in STATUSES:
         raise ValueError(f"the status of a call is one of {', '.join(STATUSES)}, not {status!r:.40}")
     if not address:
         raise ValueError("the status of a call needs the call's address")
-    block = Block(STATUS_INFORMATION, ((ADDRESS, address), (CALL_STATUS, STATUSES[str(status)])))
+    block = Block(STATUS_INFORMATION, ((ADDRESS, address), (CALL_STATUS, STATUSES[status])))
     return Outgoing(BLOCK, encode_block(block, charset=_charset(unit)), wait=0)
 
 

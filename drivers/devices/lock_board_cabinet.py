@@ -70,7 +70,7 @@ def encode(command: Command, unit: Unit) -> Outgoing:
         raise ValueError(f"a medicine cabinet takes the command unlock, not {command.name!r:.40}")
     kind = Board.from_settings(unit.settings)
     try:
-        channel = int(command.args.get("compartment", ""))
+        channel = int(str(command.args.get("compartment", "")))
         board = int(unit.address.rpartition("#")[2]) if "#" in unit.address else 1
     except (TypeError, ValueError):
         raise ValueError(f"compartment is a number from 1 to {kind.channels}") from None

@@ -45,7 +45,7 @@ def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
         return [_outcome(frame.payload)]
     received = read_deliver(frame.payload)
     kind = _meaning(received.text, unit) or ("call.raised" if received.part == 1 else "pendant.heartbeat")
-    text = received.text.strip()[:500]
+    text = received.text.replace("\0", " ").strip()[:500]
     data: dict[str, Value] = {"text": text} if kind == "call.raised" and text else {}
     return [Fact(kind, data, at=received.sent)]
 

@@ -160,9 +160,9 @@ def _availability(frame: Frame, unit: Unit) -> Iterator[Fact]:
     if word not in (b"online", b"offline"):
         raise DecodeError(f"availability is online or offline, not {word!r:.80}")
     before, now = unit.memory.get("available", "online"), word.decode()
+    kind = f"{_class({}, unit)}.{'fault' if now == 'offline' else 'recovered'}"
     unit.memory["available"] = now
     if before != now:
-        kind = f"{_class({}, unit)}.{'fault' if now == 'offline' else 'recovered'}"
         yield Fact(kind, {"code": "zigbee: not reachable"})
 
 

@@ -251,6 +251,24 @@ def test_every_command_is_written(type_: DeviceType) -> None:
                 assert json.loads(outgoing.payload) == example["payload"]
 
 
+ODD = (None, True, -1, 5.7, float("inf"), float("nan"), 2**80, "", "x" * 5000, "\0", "\ud800", [], {}, [[1]])
+
+
+@pytest.mark.parametrize("type_", TYPES, ids=lambda one: one.id)
+@pytest.mark.parametrize("odd", ODD, ids=lambda one: repr(one)[:12])
+def test_odd_arguments_of_a_command_are_written_or_refused(type_: DeviceType, odd: Any) -> None:
+    """Whatever stands where a number or text should, the answer is bytes or a ValueError, and nothing is awaited."""
+    for name, arguments in type_.commands.items():
+        unit = unit_of(captured(type_))
+        before = deepcopy(unit.memory)
+        try:
+            outgoing = type_.encode(Command("c-1", name, dict.fromkeys(arguments, odd), NOW), unit)
+        except ValueError:
+            assert unit.memory == before
+        else:
+            assert outgoing.payload
+
+
 def test_the_table_of_device_types_is_fresh() -> None:
     """`python -m drivers.device_types_doc` writes it into drivers/README.md."""
     old = PAGE.read_text(encoding="utf-8")
