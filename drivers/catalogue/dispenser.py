@@ -69,7 +69,7 @@ FACTS = (
     fact("dispenser.roll_fault", "Feil med doserullen", "Something is wrong with the dose roll",
          "The roll is torn, wrongly loaded or cannot be used, and not because of whose it is.",
          text("code", "the machine's own code or words for it"), lane="care", vkp="alert-code#1.7"),
-    fact("dispenser.drawer_full", "Skuffen for uteglemte doser er full", "The drawer for missed doses is full",
+    fact("dispenser.drawer_full", "Skuffen for utelatte doser er full", "The drawer for missed doses is full",
          "The place for missed doses is full and must be emptied.", lane="care", vkp="alert-code#1.9"),
     fact("dispenser.opened", "Medisindispenseren ble åpnet", "The dispenser was opened",
          "The machine was opened with its key.", lane="care", vkp="alert-code#1.21", scaip="0011/0076"),
