@@ -8,12 +8,14 @@ rule no longer upholds is cleared with that reason. Calls for help of the past a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drivers.events import Event, Millis
 from rules.book import Book, Form, Rule
 from rules.homes import Home
 from rules.machines import Machine, Slot
+from rules.machines.slot import Told
 from rules.reasons import BY_NEW_RULE, CHANGED, REMOVED
 from rules.spans import DAY
 
@@ -61,7 +63,7 @@ def swap(engine: Engine, book: Book, now: Millis, history: Iterable[Event]) -> N
     for machine in before:
         if machine.rule.name not in kept and machine.rule.name in book.rules:
             _end_changed(engine, machine, remembered, now)
-    _raise_what_is_open(engine, kept, by_name, remembered)
+    _raise_what_is_open(engine, kept, by_name, remembered, now)
     engine.take_up()
 
 
@@ -138,7 +140,11 @@ def _end(engine: Engine, machine: Machine[Any], home: Home, slot: Slot, now: Mil
 
 
 def _raise_what_is_open(
-    engine: Engine, kept: set[str], by_name: dict[str, Machine[Any]], remembered: dict[str, list[Any]]
+    engine: Engine,
+    kept: set[str],
+    by_name: dict[str, Machine[Any]],
+    remembered: dict[str, list[Any]],
+    now: Millis,
 ) -> None:
     for machine in engine.machines:
         if machine.rule.name in kept or machine.latches:
@@ -147,5 +153,17 @@ def _raise_what_is_open(
             for slot in machine.slots(home):
                 before = _slot(by_name.get(machine.rule.name), remembered[home.id], slot.key)
                 if slot.alert is not None and (before is None or before.alert is not slot.alert):
-                    told = slot.alert
+                    told = slot.alert = _not_told_yet(machine, home, slot.key, slot.alert, now)
+                    slot.raised = told.at
                     engine.emit(machine, home, slot, "raise", told.at, told.because, told.says, BY_NEW_RULE)
+
+
+def _not_told_yet(machine: Machine[Any], home: Home, key: str, told: Told, now: Millis) -> Told:
+    """The alert at its own instant, or at the last settled one where it was told and an earlier book closed it.
+
+    A raise told twice is dropped on its way (same rule, key and instant), so a rule that was taken out and put back
+    would stay silent about what still stands.
+    """
+    before = home.recent.get((machine.rule.name, key), ())
+    again = any(at == told.at and action == "raise" for at, action, _ in before)
+    return replace(told, at=max(now - home.grace, told.at + 1)) if again else told

@@ -222,6 +222,25 @@ def test_a_removed_rules_alerts_close_with_that_reason(story, heard, clock) -> N
     ]
 
 
+def test_a_rule_put_back_tells_of_what_still_stands(story, heard, clock) -> None:
+    """Its alert was closed when it was taken out; the same instant would pass for the alert that is closed."""
+    engine = story(RULES, late=0).live()
+    stream = heard("08:00 f door.opened")
+    engine.observe(stream[0])
+    (first,) = engine.advance(clock("08:11"))
+    engine.reload(load_book("rules: {}"), clock("08:12"))
+    (again,) = engine.reload(load_book(RULES), clock("08:15"), stream)
+    assert (again.rule, again.action, again.reason, again.at) == (
+        "door",
+        "raise",
+        "by new rule",
+        clock("08:15"),
+    )
+    assert again.identity != first.identity
+    (over,) = engine.observe(heard("08:16 f door.closed id=9")[0])
+    assert (over.action, over.at) == ("clear", clock("08:16"))
+
+
 def test_an_alert_the_changed_rule_does_not_uphold_is_cleared(story, heard, clock) -> None:
     """Ten minutes were too short, an hour it is: the alert of the ten is over."""
     engine = story(RULES, late=0).live()
