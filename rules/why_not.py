@@ -26,6 +26,9 @@ from rules.reasons import say_reason
 from rules.sentences import parameter_text, say_state, state_text
 from rules.spans import Language
 
+When = Callable[[Millis | None], str]
+"""An instant as people read it."""
+
 
 class Unasked(ValueError):  # noqa: N818  the question has no subject
     """There is no such rule or home; says so with the nearest."""
@@ -63,35 +66,49 @@ def _slot(machine: Machine[Any], home: Home, slot: Any, language: Language) -> l
     def when(at: Millis | None) -> str:
         return "?" if at is None else say_instant(at, home.tz, language)
 
-    head = f"{slot.key}: "
-    if slot.alert is not None:
-        told = f"{head}{_pick(language, 'varslet', 'raised')} {when(slot.alert.at)}"
-        if not machine.latches:
-            return [f"{told}{_pick(language, ', og varselet står.', ', and the alert is open.')}"]
-        lines = [
-            f"{told}{_pick(language, '; åpent til noen lukker det.', '; open until somebody closes it.')}"
-        ]
-    else:
-        lines = []
+    said = _told(machine, slot, language, when)
     if slot.held is not None:
-        by = ", ".join(h.rule.name for h in machine.holders if h.covers(home, slot, machine))
-        lines.append(head + _pick(language, f"holdt tilbake av {by} siden {when(slot.held)}.",
-                                  f"held back by {by} since {when(slot.held)}."))  # fmt: skip
-        return lines
+        said += _held(machine, home, slot, language, when)
+    elif slot.alert is None or machine.latches:
+        state = _STATES[type(machine)](machine, home, slot, language, when)
+        said += [
+            *_stopped(machine, slot, language, when),
+            *state,
+            *_quiet(machine, home, slot, language, when),
+        ]
+    return [f"{slot.key}: {each}" for each in said]
+
+
+def _told(machine: Machine[Any], slot: Any, language: Language, when: When) -> list[str]:
+    if slot.alert is None:
+        return []
+    at = when(slot.alert.at)
+    if machine.latches:
+        return [_pick(language, f"varslet {at}; åpent til noen lukker det.",
+                      f"raised {at}; open until somebody closes it.")]  # fmt: skip
+    return [_pick(language, f"varslet {at}, og varselet står.", f"raised {at}, and the alert is open.")]
+
+
+def _held(machine: Machine[Any], home: Home, slot: Any, language: Language, when: When) -> list[str]:
+    by = ", ".join(h.rule.name for h in machine.holders if h.covers(home, slot, machine))
+    return [_pick(language, f"holdt tilbake av {by} siden {when(slot.held)}.",
+                  f"held back by {by} since {when(slot.held)}.")]  # fmt: skip
+
+
+def _stopped(machine: Machine[Any], slot: Any, language: Language, when: When) -> list[str]:
+    """A match outside `only`, where nothing was raised since."""
     only = machine.rule.only
-    if only is not None and slot.stopped is not None and slot.stopped > (slot.raised or 0):
-        lines.append(head + _pick(language, f"ikke varslet {when(slot.stopped)}, for regelen gjelder bare {only.text}.",
-                                  f"not told {when(slot.stopped)}, as the rule acts only {only.text}."))  # fmt: skip
-    say = _STATES.get(type(machine))
-    lines += [head + each for each in (say(machine, home, slot, language, when) if say else ())]
-    if slot.raised is not None and machine.rule.at_most is not None:
-        quiet = machine.setting(home, slot, machine.rule.at_most) or 0
-        lines.append(head + _pick(language, f"stille til {when(slot.raised + quiet)} (høyst én gang).",
-                                  f"quiet until {when(slot.raised + quiet)} (at most once)."))  # fmt: skip
-    return lines
+    if only is None or slot.stopped is None or slot.stopped <= (slot.raised or 0):
+        return []
+    return [_pick(language, f"ikke varslet {when(slot.stopped)}, for regelen gjelder bare {only.text}.",
+                  f"not told {when(slot.stopped)}, as the rule acts only {only.text}.")]  # fmt: skip
 
 
-When = Callable[[Millis | None], str]
+def _quiet(machine: Machine[Any], home: Home, slot: Any, language: Language, when: When) -> list[str]:
+    if slot.raised is None or machine.rule.at_most is None:
+        return []
+    until = when(slot.raised + (machine.setting(home, slot, machine.rule.at_most) or 0))
+    return [_pick(language, f"stille til {until} (høyst én gang).", f"quiet until {until} (at most once).")]
 
 
 def _silence(machine: Silence, home: Home, slot: Heard, language: Language, when: When) -> list[str]:
