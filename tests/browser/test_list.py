@@ -118,8 +118,31 @@ async def test_of_two_takes_at_the_same_moment_one_wins(house: Any, enter: Any, 
         return sorted(answers)
 
     await eventually(answered, lambda found: found == [200, 409])
-    said = [await who.page.locator(".says").all_inner_texts() for who in people]
-    assert sum("tok den kl." in "".join(texts) for texts in said) == 1
+
+    async def told() -> int:
+        said = [await who.page.locator(".says").all_inner_texts() for who in people]
+        return sum("tok den kl." in "".join(texts) for texts in said)
+
+    await eventually(told, lambda number: number == 1)
+
+
+async def test_a_refusal_outlives_the_next_picture_of_its_row(house: Any, enter: Any) -> None:
+    """The sentence beside the button stays to be read when the stream changes the row right behind it."""
+    alert = await house.town.alarm()
+    nils, mette = await enter(house, "nils"), await enter(house, "mette")
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=409, json={"says": "Mette Holm tok den kl. 12:00."})
+
+    await nils.open("/nb/alarms")
+    await nils.page.route("**/take", refuse)
+    await nils.page.click(f"#b{alert.id}")
+    said = nils.page.locator(f"#a{alert.id} .says")
+    await expect(said).to_contain_text("Mette Holm tok den")
+    await mette.open("/nb/alarms")
+    await mette.page.click(f"#b{alert.id}")
+    await expect(nils.page.locator(f"#a{alert.id}")).to_have_attribute("data-handling", "taken")
+    await expect(said).to_contain_text("Mette Holm tok den")
 
 
 async def test_a_closed_alarm_leaves_every_list(house: Any, enter: Any) -> None:

@@ -24,6 +24,7 @@ const tell = (text, rowId, form) => {
   if (!place) { toast(text); return; }
   place.hidden = false;
   place.textContent = text;
+  place.at = performance.now();
 };
 
 const act = async (form, fields) => {

@@ -3,6 +3,7 @@ import { $, clock, me, now, say, setText } from "./page.js";
 
 const WINDOW = 200;
 const TOUCHED = 3000;
+const SAID = 20_000;
 const hovers = matchMedia("(hover: hover)");
 let touched = { id: "", at: -Infinity };
 let refill = () => {};
@@ -57,11 +58,18 @@ export const apply = (data) => {
   paintPill();
 };
 
+// A sentence about an action in a row outlives the row's next picture, which may come right behind it.
+const keepSaid = (said, row) => {
+  if (said && !said.isConnected && performance.now() - said.at < SAID) row?.querySelector(".row-act")?.append(said);
+};
+
 const change = (row, fresh) => {
   const key = fresh.dataset.key;
+  const said = row.querySelector(".says");
   if (busy(row)) {
     const stays = row.dataset.key;
     morph(row, fresh);
+    keepSaid(said, row);
     row.dataset.key = stays;
     if (key === stays) delete row.dataset.held; else row.dataset.held = key;
     decorate(row);
@@ -69,6 +77,7 @@ const change = (row, fresh) => {
   }
   decorate(fresh);
   row.replaceWith(fresh);
+  keepSaid(said, fresh);
   if (key !== row.dataset.key) place(fresh);
 };
 
