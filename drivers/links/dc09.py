@@ -1,9 +1,10 @@
 """SIA DC-09 receiver on TCP and UDP: an event is written down, then acknowledged.
 
 Frames of one connection are dealt with one after the other, however its segments are split or joined. A frame
-whose time is wrong or that cannot be opened is answered NAK with our time, one whose content nobody knows DUH;
-what could not be written down gets no answer, so that the panel sends it again. A repeat after a lost answer
-(same account, sequence and bytes) is acknowledged again and counts once.
+whose time is wrong or that cannot be opened is answered NAK with our time, one whose content or account nobody
+knows DUH, so that the panel may try its other receiver; what could not be written down gets no answer, so that the
+panel sends it again. A repeat after a lost answer (same account, sequence and bytes) is acknowledged again and
+counts once.
 """
 
 from __future__ import annotations
@@ -186,27 +187,28 @@ class Dc09Link:
             return await self._refuse(frame, head.account)
         if verdict == "DUH":
             count(self._counters, "not_understood")
-            return dc09.write_duh(head) if await self._record(frame, head.account, "") else b""
+            return dc09.write_duh(head) if (await self._record(frame, head.account, "")).accepted else b""
         ack = dc09.write_ack(head, self._now(), key)
         if verdict == "poll":
-            return await self._poll(head.account, frame, ack)
+            return await self._poll(head, frame, ack)
         same = (head.account, head.seq, frame)
         if self._is_repeat(same):
             count(self._counters, "repeated")
             return ack
-        if not await self._record(frame, head.account, BLOCK):
-            return b""
-        self._seen[same] = self._clock()
-        return ack
+        receipt = await self._record(frame, head.account, BLOCK)
+        if receipt.accepted and not receipt.error:
+            self._seen[same] = self._clock()
+        return _answer(receipt, head, ack)
 
-    async def _poll(self, account: str, frame: bytes, ack: bytes) -> bytes:
+    async def _poll(self, head: dc09.Head, frame: bytes, ack: bytes) -> bytes:
         count(self._counters, "polls")
-        now = self._now()
+        account, now = head.account, self._now()
         last = self._polls.get(account)
         if last is not None and 0 <= now - last < POLL_EVERY:
             return ack
-        if not await self._record(frame, account, BLOCK):
-            return b""
+        receipt = await self._record(frame, account, BLOCK)
+        if receipt.error or not receipt.accepted:
+            return _answer(receipt, head, ack)
         self._polls[account] = now
         self._polls.move_to_end(account)
         while len(self._polls) > REMEMBERED:
@@ -218,7 +220,7 @@ class Dc09Link:
         await self._record(frame[: dc09.MAX_FRAME], address, "unreadable")
         return dc09.write_nak(self._now())
 
-    async def _record(self, frame: bytes, address: str, channel: str) -> bool:
+    async def _record(self, frame: bytes, address: str, channel: str) -> Receipt:
         assert self._hear is not None
         try:
             receipt = await self._hear(Frame("tcp", address, frame, self._now(), channel))
@@ -226,7 +228,7 @@ class Dc09Link:
             log.exception("a frame of %s could not be handed over", address)
             receipt = Receipt(accepted=False)
         count(self._counters, "frames" if receipt.accepted else "not_recorded")
-        return receipt.accepted
+        return receipt
 
     def _is_repeat(self, same: tuple[str, str, bytes]) -> bool:
         earliest = self._clock() - SAME_WITHIN
@@ -242,6 +244,13 @@ class Dc09Link:
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _answer(receipt: Receipt, head: dc09.Head, ack: bytes) -> bytes:
+    """What a panel is told: we have it; we have it and it says nothing to us; or nothing, so that it comes again."""
+    if not receipt.accepted:
+        return b""
+    return dc09.write_duh(head) if receipt.error else ack
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -86,10 +86,15 @@ def read_head(frame: bytes) -> Head:
 
 
 def read_frame(frame: bytes, key: bytes | None) -> Message:
-    """Read a frame (LF and CR may be missing). Raises DecodeError."""
+    """Read a frame (LF and CR may be missing). Raises DecodeError.
+
+    An account that has a key is believed only under it: in clear anybody could restore its alarms or poll in its name.
+    """
     head, content, decimal = _split(frame)
     if head.encrypted:
         content = _opened(content, key)
+    elif key is not None and head.id in (*EVENTS, POLL):
+        raise KeyError_("the frames of this account come encrypted, and this one is in clear")
     data, separator, rest = content.partition("]")
     if not separator:
         raise DecodeError("the data of this frame has no closing bracket")

@@ -115,10 +115,10 @@ def read_response(raw: bytes) -> Response:
         ref=ref,
         snu=_number(root, "snu", ref, digits=2),
         ste=_text(root, "ste", 128),
-        mre=_number(root, "mre", ref, digits=2, default=0),
+        mre=_optional(root, "mre", ref, digits=2),
         cre=_number(root, "cre", ref, digits=2, default=0) or None,
         tnu=_text(root, "tnu", 256),
-        hbi=_number(root, "hbi", ref, digits=1, default=0),
+        hbi=_optional(root, "hbi", ref, digits=1),
     )
 
 
@@ -202,6 +202,11 @@ def _number(root: Element, name: str, ref: str, *, digits: int, default: int | N
     if len(text.lstrip("0")) > digits:
         raise ScaipError(f"{name} has at most {digits} digits, got {text[:20]}", TOO_LONG, ref)
     return int(text)
+
+
+def _optional(root: Element, name: str, ref: str, *, digits: int) -> int | None:
+    """A number that need not be there; then nothing is made up for it."""
+    return _number(root, name, ref, digits=digits) if any(root.texts(name)) else None
 
 
 def _message_type(root: Element, ref: str) -> MessageType:

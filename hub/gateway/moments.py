@@ -22,9 +22,10 @@ class Moment:
 def moment(fact: Fact, heard: Millis, *, own_clock: bool) -> Moment:
     """Take the device's time where its clock may be trusted; never later than we heard it, never absurdly old.
 
-    A time ahead of ours would silence the rules that wait for a sign of life, so it becomes `heard`.
+    A time ahead of ours would silence the rules that wait for a sign of life, so it becomes `heard`. A sign of life is
+    one now, whatever the device believes the time to be: a clock hours behind must not make it pass for silent.
     """
-    if fact.at is None or not own_clock:
+    if fact.at is None or not own_clock or fact.kind.endswith(".heartbeat"):
         return Moment(heard, given=False)
     if fact.at > heard:
         return Moment(heard, given=False, doubt=f"the device's clock is {fact.at - heard} ms ahead of ours")

@@ -103,6 +103,7 @@ class Journal:
         self.frames: list[Frame] = []
         self.facts: list[Fact] = []
         self.refuse = 0
+        self.error = ""
 
     async def __call__(self, frame: Frame) -> Receipt:
         """Take a frame and read it."""
@@ -116,7 +117,7 @@ class Journal:
             self.facts += [one for one in DEVICE.decode(frame, unit) if isinstance(one, Fact)]
         except DecodeError as wrong:
             return Receipt(accepted=True, error=str(wrong))
-        return Receipt(accepted=True)
+        return Receipt(accepted=True, error=self.error)
 
 
 @pytest.fixture
@@ -183,6 +184,26 @@ async def test_an_encrypted_event_without_a_key_is_refused_and_recorded(
     async with listening() as link, panel_at(link, "1234", key=KEY) as panel:
         assert await panel.report("ADM-CID", "#1234|1101 00 001", tries=1) == "NAK"
     assert [frame.channel for frame in journal.frames] == ["unreadable"]
+
+
+async def test_a_panel_with_a_key_is_not_believed_in_clear(listening: Any, journal: Journal) -> None:
+    """Without the key anybody could end its alarms or poll in its name: NAK, in the journal, and never a fact."""
+    async with listening() as link, panel_at(link, SEALED) as panel:
+        assert await panel.report("ADM-CID", f"#{SEALED}|3101 00 001", tries=1) == "NAK"
+        assert await panel.report("NULL", "", tries=1) == "NAK"
+    assert [frame.channel for frame in journal.frames] == ["unreadable"] * 2
+    assert journal.facts == []
+
+
+async def test_an_account_that_nobody_knows_is_not_acknowledged(listening: Any, journal: Journal) -> None:
+    """It is in the journal, and DUH lets the panel try its other receiver; so is a poll."""
+    journal.error = "no device is registered at tcp '1234'"
+    async with listening() as link, panel_at(link) as panel:
+        assert await panel.report("ADM-CID", "#1234|1101 00 001", tries=1) == "DUH"
+        assert await panel.report("NULL", "", tries=1) == "DUH"
+        journal.error = ""
+        assert await panel.report("NULL", "", tries=1) == "ACK"
+    assert len(journal.frames) == 3
 
 
 @pytest.mark.parametrize("hours", [5, -5])

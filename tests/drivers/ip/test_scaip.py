@@ -46,6 +46,8 @@ def test_a_written_response_reads_back(ref: str, snu: int, mre: int, ste: str) -
     """The acknowledgement too."""
     response = Response(ref, snu, ste, mre, 62, "sip:desk@example.test", 2)
     assert read_response(write_response(response)) == response
+    bare = Response(ref, snu)
+    assert read_response(write_response(bare)) == bare
 
 
 @given(st.binary(max_size=300))

@@ -103,6 +103,14 @@ async def test_a_devices_time_is_believed_within_reason(
     assert event.at - event.heard == kept
 
 
+async def test_a_sign_of_life_is_one_now(
+    hearing: Hearing, says: Says, heard: list[Committed], clock: ManualClock
+) -> None:
+    """A lock whose clock is five hours behind is not silent: its heartbeat counts from when it was heard."""
+    await hearing.hear(says("lock-1", {"kind": "lock.heartbeat", "at": clock.now() - 5 * 3_600_000}))
+    assert [(event.kind, event.at) for event in events(heard)] == [("lock.heartbeat", clock.now())]
+
+
 async def test_a_device_without_a_clock_is_stamped(
     hearing: Hearing, says: Says, heard: list[Committed], clock: ManualClock
 ) -> None:
