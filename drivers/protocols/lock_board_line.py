@@ -49,6 +49,7 @@ class LockBus:
         self._last_byte = 0.0
         self._answered = dict.fromkeys(boards, 0.0)
         self._open: dict[int, tuple[int, ...]] = {}
+        self._late: set[int] = set()  # boards whose reading was given up and may still come
 
     def start(self, now: float) -> list[Out]:
         """Read every board at once; what was known of them is old."""
@@ -85,6 +86,8 @@ class LockBus:
             asked, self._asked = self._asked, None
             self._held.clear()
             count(self.counters, "unanswered")
+            if asked.raw[0] != UNLOCK:
+                self._late.add(asked.board)
             if asked.ticket:
                 done.append(
                     Failed(
@@ -145,6 +148,10 @@ class LockBus:
             return [Heard(raw, channel=BLOCK)]
         asked = self._asked
         if asked is None or asked.board != answer.board or raw[0] != asked.raw[0]:
+            if isinstance(answer, Status) and answer.board in self._late:
+                self._late.remove(answer.board)
+                count(self.counters, "late")
+                return []
             count(self.counters, "unasked")
             return [Heard(raw, unit=self._unit(answer.board), channel="unasked")]
         if isinstance(answer, Unlocked) and answer.channel != asked.raw[2]:

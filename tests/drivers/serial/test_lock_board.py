@@ -77,6 +77,18 @@ def test_an_answer_that_nobody_asked_for_settles_nothing() -> None:
     assert bus.counters["unasked"] == 1
 
 
+def test_a_reading_that_comes_late_is_counted_and_calls_nobody() -> None:
+    """A board that was slow once is no trouble; a second answer that nobody asked for is told."""
+    bus = LockBus((1,), Board(), named=False)
+    bus.start(0.0)
+    bus.tick(0.4)
+    outs = bus.feed(LockBoard(1).answer(write_read(1)), 0.5)
+    assert not [out for out in outs if isinstance(out, Heard)]
+    assert bus.counters["late"] == 1
+    outs = bus.feed(LockBoard(1).answer(write_read(1)), 0.6)
+    assert [out.channel for out in outs if isinstance(out, Heard)] == ["unasked"]
+
+
 def test_a_pause_begins_a_new_frame() -> None:
     """Half a frame, silence, a whole frame: the half is noise."""
     bus = LockBus((1,), Board(), named=False)
