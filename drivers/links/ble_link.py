@@ -239,7 +239,7 @@ class BleLink:
     def _look(self) -> None:
         """Work out the state anew from the adapters and the queue."""
         hearing = [ear for ear in self._ears if ear.state in {"up", "degraded"}]
-        wrong = "; ".join(ear.reason for ear in self._ears if ear.reason and ear.state != "up")
+        wrong = "; ".join(ear.reason for ear in self._ears if ear.reason)
         if not hearing:
             down = any(ear.state == "down" for ear in self._ears)
             self._become("down" if down else "opening", wrong)
@@ -248,7 +248,7 @@ class BleLink:
         elif wrong:
             self._become("degraded", wrong)
         else:
-            self._become("up", "; ".join(ear.reason for ear in self._ears if ear.reason))
+            self._become("up", "")
 
     def _become(self, state: LinkState, reason: str) -> None:
         if (state, reason) == (self._state, self._reason):

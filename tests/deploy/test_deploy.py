@@ -71,6 +71,14 @@ def test_units_are_well_formed() -> None:
         assert reader.sections() == ["Unit", "Service", "Install"]
 
 
+def test_the_drop_in_for_bluetooth_starts_the_daemon_once_with_monitors() -> None:
+    """It empties Debian's own command first (else systemd refuses two), and the page says where it goes."""
+    text = (DEPLOY / "systemd" / "bluetooth.service.d" / "trygghub.conf").read_text()
+    commands = [line.partition("=")[2] for line in text.splitlines() if line.startswith("ExecStart")]
+    assert commands == ["", "/usr/libexec/bluetooth/bluetoothd --experimental"]
+    assert "deploy/systemd/bluetooth.service.d /etc/systemd/system/" in (DEPLOY / "README.md").read_text()
+
+
 def acl(name: str) -> dict[str, tuple[set[str], set[str]]]:
     """User → topics it may write and read, as an ACL file says."""
     found: dict[str, tuple[set[str], set[str]]] = {}

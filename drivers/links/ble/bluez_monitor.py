@@ -32,10 +32,7 @@ PATTERNS = (
 )
 """BTHome and iBeacons (locks), as offset, type and bytes: what a controller that looks for patterns itself reports
 between two rounds of the scan. During a round everything is reported, whatever stands here."""
-WITHOUT = (
-    "advertisements may be held back, also a press on a pendant that is alone on the air, and what a device says twice"
-    " within ten seconds"
-)
+WITHOUT = "most presses of pendants may go unheard, since the kernel holds advertisements back"
 REMEDY = "start bluetoothd with --experimental (deploy/README.md, Bluetooth)"
 
 

@@ -112,9 +112,10 @@ class Ear:
             self._become("down", f"{self.radio.name}: nothing is heard any more{tried}{trouble}")
         elif self.scan.quiet:
             self._become("degraded", f"{self.radio.name}: nothing heard for {self.silence:g} s{trouble}")
+        elif caution := self.radio.caution:
+            self._become("degraded", f"{self.radio.name}: {caution}")
         else:
-            caution = self.radio.caution
-            self._become("up", f"{self.radio.name}: {caution}" if caution else "")
+            self._become("up", "")
 
     def _become(self, state: LinkState, reason: str) -> None:
         if (state, reason) != (self.state, self.reason):

@@ -49,7 +49,7 @@ class Radio(Protocol):
 
     @property
     def caution(self) -> str:
-        """What this adapter may not hear although all is well, in a sentence; empty when there is nothing to say."""
+        """What this adapter may miss although it hears, and why, in a sentence; empty where nothing is known."""
         ...
 
     @property

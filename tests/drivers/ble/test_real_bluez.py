@@ -122,6 +122,26 @@ async def test_no_press_of_a_pendant_alone_on_the_air_is_held_back(
     await pendant.stop()
 
 
+@pytest.mark.parametrize("experimental", [False])
+@pytest.mark.parametrize("duplicates", ["data", "address"])
+async def test_neighbours_do_not_replace_the_monitor(
+    running, bluez_link, journal, bluez, ether, eventually, duplicates
+):
+    """Without it, devices next door that always say the same set free little."""
+    pendant, neighbours = BthomePendant(PENDANT, beacon=None), [PulseOximeter(one) for one in METERS[:2]]
+    for one in (pendant, *neighbours):
+        await one.start(ether)
+    pendant.burst = 1.0
+    link = bluez_link({PENDANT: BUTTON}, patience=replace(SLOW, silence=600))
+    async with running(link, journal):
+        await eventually(lambda: link.health().state == "degraded")
+        for _ in range(20):
+            await pendant.press()
+        assert len(journal.frames) < 10
+    for one in (pendant, *neighbours):
+        await one.stop()
+
+
 async def test_a_lock_that_always_says_the_same_is_heard_again_and_again(bluez, ether):
     """An unchanging beacon, alone on the air: heard at least every other second for half a minute, across rounds."""
     lock = NukiLock(METERS[0])
