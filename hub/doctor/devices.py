@@ -127,7 +127,7 @@ async def _radio(box: Box) -> Finding:
     remedy = (
         "plug the adapter in and switch it on: bluetoothctl show, rfkill list, systemctl status bluetooth"
     )
-    names = []
+    names, cautions = [], []
     try:
         radios = open_radios(box.ble)
     except ValueError as wrong:
@@ -137,12 +137,17 @@ async def _radio(box: Box) -> Finding:
             async with asyncio.timeout(15):
                 await radio.open()
                 names.append(radio.name)
+                cautions += [f"{radio.name}: {radio.caution}"] if radio.caution else []
         except (BleakError, OSError, EOFError, TimeoutError) as wrong:
             return fail(
                 f"the Bluetooth adapter {radio.name} cannot be used: {wrong or type(wrong).__name__}", remedy
             )
         finally:
             await radio.close()
+    if cautions:
+        return warn(
+            "; ".join(cautions), "see deploy/README.md, Bluetooth, and restart bluetoothd and the gateway"
+        )
     return ok(f"the Bluetooth adapter {', '.join(names)} can be used")
 
 

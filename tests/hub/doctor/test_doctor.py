@@ -273,6 +273,26 @@ def test_a_radio_that_is_not_there(data: Path) -> None:
     assert one(devices.bluetooth(roll, place))[0] == "fail"
 
 
+class CautiousRadio:
+    """A radio that opens, and may miss something."""
+
+    name = "bluez"
+    caution = "most presses go unheard: start bluetoothd with --experimental"
+
+    async def open(self) -> None:
+        """It is there."""
+
+    async def close(self) -> None:
+        """It may go."""
+
+
+def test_a_radio_that_may_miss_something_is_worth_a_line(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bluetooth works and BlueZ holds advertisements back: what is missing is said."""
+    monkeypatch.setattr("drivers.links.ble.radio.open_radios", lambda _setting: [CautiousRadio()])
+    place = devices.Box(data / "gateway", data, "bluez", NOW)
+    assert one(devices.bluetooth(None, place)) == ("warn", f"bluez: {CautiousRadio.caution}")
+
+
 # ---------------------------------------------------------------- brokers
 
 
