@@ -1,7 +1,9 @@
-"""`trygghub adopt`: registry entries for the devices that announce themselves by Home Assistant's MQTT discovery.
+"""`trygghub adopt`: registry entries for devices that announce themselves by Home Assistant's MQTT discovery, and for
+those on a Zigbee2MQTT bridge, whose class follows from what they expose.
 
     trygghub adopt --broker mqtt://user:password@host:1883 --home h1
     mosquitto_sub -t 'homeassistant/#' -W 3 -F '{"topic": "%t", "payload": %p}' | trygghub adopt --home h1
+    mosquitto_sub -t zigbee2mqtt/bridge/devices -C 1 -F '{"topic": "%t", "payload": %p}' | trygghub adopt --home h1
 
 Prints a `devices:` part for the registry file, one entry a device that says something of care; read it, change
 names and rooms, leave out what is not wanted, then `trygghub registry import`. Nothing is adopted by itself: what an
@@ -24,7 +26,8 @@ import yaml
 from drivers.events import DecodeError, iso
 from drivers.protocols import mqtt_topics
 from drivers.protocols.home_assistant import class_of, entities
-from drivers.protocols.home_assistant_discovery import CONFIG_TOPICS, MAX_CONFIG, Announced, announced
+from drivers.protocols.home_assistant_discovery import CONFIG_TOPICS, Announced, announced
+from drivers.protocols.zigbee2mqtt_bridge import MAX_LIST, TOPIC, described
 from hub.broker.adopted import topics_of
 from hub.cli.outcome import FAILED, OK, Refused
 from hub.clock import clock_from_environment
@@ -36,7 +39,9 @@ QUIET = 2.0
 """Seconds without a further announcement after which all kept ones have come."""
 
 LONGEST_WAIT = 15.0
-LONGEST_LINE = 4 * MAX_CONFIG
+LONGEST_LINE = 4 * MAX_LIST
+BARE = re.compile(rb'\{"topic": ?"[^"]{1,1000}", ?"payload": ?[A-Za-z0-9_.-]*\}')
+"""A line of the pipe above whose payload is no JSON: `homeassistant/status` says `online`."""
 OURS = "trygghub_"
 """Begin of the identifiers under which we announce our own devices."""
 
@@ -66,8 +71,11 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as wrong:
         raise Refused(str(wrong)) from None
     messages = asyncio.run(_listen(broker)) if broker else _lines(sys.stdin.buffer)
-    found, notes = candidates(messages)
-    entries = dict(_entries(found, home, iso(clock_from_environment().now()), notes))
+    heard = list(messages)
+    found, notes = candidates(one for one in heard if one[0] != TOPIC)
+    since = iso(clock_from_environment().now())
+    entries = dict(_entries(found, home, since, notes))
+    entries |= _zigbee((payload for topic, payload in heard if topic == TOPIC), home, since, notes)
     for note in notes:
         sys.stderr.write(note + "\n")
     if not entries:
@@ -147,6 +155,28 @@ def _entries(
         }  # fmt: skip
 
 
+def _zigbee(
+    lists: Iterable[bytes], home: str, since: str, notes: list[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One entry a device of a Zigbee2MQTT bridge; it needs no settings, for it is read directly."""
+    for payload in lists:
+        try:
+            listed = described(payload)
+        except DecodeError as wrong:
+            notes.append(f"{TOPIC}: {wrong}")
+            continue
+        for one in listed:
+            address = f"zigbee2mqtt/{one.name}"
+            if one.device_class is None:
+                notes.append(f"{address} exposes nothing of care")
+                continue
+            name = f"{one.name} ({one.about})" if one.about else one.name
+            yield _id(one.name), {
+                "home": home, "class": one.device_class, "type": "zigbee2mqtt", "link": "mqtt",
+                "address": address, "name": name, "since": since,
+            }  # fmt: skip
+
+
 def _id(key: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", key.lower()).strip("-")[:64] or "device"
 
@@ -168,9 +198,9 @@ async def _listen(url: str) -> list[tuple[str, bytes]]:
     client = MqttClient(
         url,
         f"trygghub-adopt-{id(found):x}",
-        subscriptions=CONFIG_TOPICS,
+        subscriptions=(*CONFIG_TOPICS, TOPIC),
         on_message=take,
-        max_payload=MAX_CONFIG + 1,
+        max_payload=MAX_LIST + 1,
     )
     running = asyncio.create_task(client.run())
     try:
@@ -190,9 +220,12 @@ async def _listen(url: str) -> list[tuple[str, bytes]]:
 
 
 def _lines(stream: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
-    """`{"topic": …, "payload": …}` a line. Raises Refused with the line's number."""
+    """`{"topic": …, "payload": …}` a line; bare words such as `online` of a status topic are passed over.
+
+    Raises Refused with the line's number.
+    """
     for number, line in enumerate(stream, start=1):
-        if not line.strip():
+        if not line.strip() or BARE.fullmatch(line.strip()):
             continue
         try:
             asked = json.loads(line) if len(line) <= LONGEST_LINE else None

@@ -14,6 +14,7 @@ import yaml
 from hub.cli.__main__ import main
 from hub.registry.models import DevicePart
 from simulators.mqtt_devices.home_assistant_device import AnnouncedDevice
+from simulators.mqtt_devices.zigbee_bridge import ZigbeeDevice
 
 
 @pytest.fixture
@@ -82,6 +83,41 @@ def test_a_line_that_is_no_announcement_stops_with_its_number(
     """A wrong pipe is noticed at once."""
     assert adopt(*announcements(AnnouncedDevice("smoke", "a"))[:1], "what?") == 2
     assert "line 2: a line is an announcement" in capsys.readouterr().err
+
+
+def test_bare_words_on_other_topics_do_not_stop_it(adopt: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Home Assistant keeps `online` on homeassistant/status, which the pipe of the help text brings too."""
+    status = '{"topic": "homeassistant/status", "payload": online}'
+    empty = '{"topic": "homeassistant/x", "payload": }'
+    assert adopt(status, empty, *announcements(AnnouncedDevice("smoke", "a"))) == 0
+    assert list(yaml.safe_load(capsys.readouterr().out)["devices"]) == ["a"]
+
+
+def test_devices_of_a_zigbee_bridge_become_entries_by_what_they_expose(
+    adopt: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A contact is a door and a button a pendant, whoever made them; a lamp and the stick itself are left out."""
+    sorts = {"hall/door": "contact", "Astrid knapp": "button", "front": "lock"}
+    listed: list[Any] = [ZigbeeDevice(sort).definition(name) for name, sort in sorts.items()]
+    lamp = {
+        "friendly_name": "lamp",
+        "type": "Router",
+        "definition": {"exposes": [{"property": "linkquality"}]},
+    }
+    stick = {"friendly_name": "Coordinator", "type": "Coordinator", "definition": None}
+    rubbish = [None, {"friendly_name": 5}, {"friendly_name": "a/#", "definition": {}}]
+    message = {"topic": "zigbee2mqtt/bridge/devices", "payload": [*listed, lamp, stick, *rubbish]}
+    assert adopt(message, {"topic": "zigbee2mqtt/bridge/devices", "payload": "{"}) == 0
+    told = capsys.readouterr()
+    entries = [DevicePart.model_validate(one) for one in yaml.safe_load(told.out)["devices"].values()]
+    assert [(one.address, one.device_class, one.type) for one in entries] == [
+        ("zigbee2mqtt/hall/door", "door", "zigbee2mqtt"),
+        ("zigbee2mqtt/Astrid knapp", "pendant", "zigbee2mqtt"),
+        ("zigbee2mqtt/front", "lock", "zigbee2mqtt"),
+    ]
+    assert "zigbee2mqtt/lamp exposes nothing of care" in told.err
+    assert "is JSON, and this is not" in told.err
+    assert "Coordinator" not in told.err
 
 
 def test_a_broker_that_does_not_answer_is_said(
