@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="say everything that is wrong with a book, each with its line")
     check.add_argument("book", help="the book's file, - for standard input, or 'standard'")
     check.add_argument("--homes", help="HOMES.json: also say which rules no installed device can trigger")
+    check.add_argument("--data", metavar="DIR", help="the same of the homes in the database in DIR")
+    check.add_argument("--database", metavar="URL", help="the same, by the database's address")
     test = actions.add_parser("test", help="run the rule tests of a book")
     test.add_argument("book", help="the book's file, or 'standard'")
     test.add_argument("tests", nargs="?", help="the tests' file; default: the shipped ones for 'standard'")
@@ -84,21 +86,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from hub.cli.rule_files import read_book, read_homes
+    from hub.cli.rule_files import read_book
     from rules.language.advice import unreachable
 
     book = read_book(args.book)
     advice = list(book.advice)
-    if args.homes:
-        advice += unreachable(book, _kinds_of(read_homes(args.homes)))
+    if args.homes or args.data or args.database:
+        advice += unreachable(book, _kinds_of(_installed(args)))
     for each in sorted(advice):
         _print(f"{each} (advice)")
     _print(f"{args.book}: {_counted(book)}; nothing is wrong")
     return OK
 
 
+def _installed(args: argparse.Namespace) -> Iterable[HomeSpec]:
+    from hub.cli.rule_files import read_homes
+    from hub.cli.rule_streams import database
+
+    return read_homes(args.homes) if args.homes else database(args).homes
+
+
 def _counted(book: Book) -> str:
-    """`3 rules and 74 shipped ones, 1 chain`."""
+    """`3 rules and 75 shipped ones, 1 chain`."""
     own, shipped = len(book.rules) - len(book.borrowed), len(book.borrowed)
     beside = f" and {shipped} shipped ones" if shipped else ""
     return f"{_several(own, 'rule')}{beside}, {_several(len(book.chains), 'chain')}"

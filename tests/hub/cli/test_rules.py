@@ -395,6 +395,11 @@ async def test_a_gateways_own_journal_may_be_asked(tmp_path: Path, desk: Desk) -
         assert (code, "due 15 Jan 10:00:00" in out) == (0, True)
         code, out, _ = await _in_thread(desk, "what-if", "--set", "dose_time=30 min", *said)
         assert (code, "0 gone, 0 new, 1 moved" in out) == (0, True)
+        code, out, _ = await _in_thread(desk, "check", desk.path("book.yaml"), "--data", str(data))
+        assert (code, "no installed device sends 'dispenser.due', so this rule can never act" in out) == (
+            0,
+            True,
+        )
     assert (await _in_thread(desk, "explain", "7", "--data", str(folder)))[0] == 2
     assert (folder / "gateway.db").read_bytes() == before
     code, _, err = await _in_thread(desk, "explain", "7", "--database", f"sqlite:///{folder / 'gateway.db'}")
