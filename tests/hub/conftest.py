@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -245,17 +246,18 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the test run, without the database's name."""
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the test run, without the database's name.
+
+    Its folder lies outside pytest's own, which every other run on the machine shuts to all users but one.
+    """
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     if not (initdb and pg_ctl):
         _missing("PostgreSQL is not installed (on Debian: apt install postgresql)")
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="trygghub-postgres-"))
     as_user: list[str] = []
     if os.geteuid() == 0:  # the server refuses to run as root
         shutil.chown(folder, "postgres")
-        for parent in list(folder.parents)[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     user = "postgres" if as_user else getpass.getuser()
     port = _free_port()
@@ -268,6 +270,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     control(str(pg_ctl), "start", "-w", "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", settings)
     yield f"postgresql://{user}@127.0.0.1:{port}"
     control(str(pg_ctl), "stop", "-m", "immediate", "-D", f"{folder}/data", check=False)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

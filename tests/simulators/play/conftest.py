@@ -71,8 +71,12 @@ class Hub:
 
     async def until(self, device: str, kind: str) -> None:
         """Wait until this has been heard."""
+        await self.until_so(lambda: (device, kind) in self.heard)
+
+    async def until_so(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds, asked anew with all that is heard."""
         async with self.news:
-            await self.news.wait_for(lambda: (device, kind) in self.heard)
+            await self.news.wait_for(condition)
 
 
 @pytest.fixture
