@@ -334,14 +334,3 @@ class Engine:
         """A call for help that no rule answered is raised in the catalogue's own words (promise 5)."""
         if self._catch_all and not self.telling.answered and event.kind in _HELP:
             self.telling.take(home, catch_all(home, event))
-
-    def open_alerts(self, homes: Iterable[str] = ()) -> list[tuple[str, str, str, Millis]]:
-        """(home, rule, key, at) of every open alert, of the named homes or all."""
-        chosen = [self.homes[name] for name in homes if name in self.homes] if homes else self.homes.values()
-        return [
-            (home.id, machine.rule.name, slot.key, slot.alert.at)
-            for home in chosen
-            for machine in self.machines
-            for slot in machine.slots(home)
-            if slot.alert is not None
-        ]

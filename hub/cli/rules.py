@@ -118,14 +118,14 @@ def _several(number: int, what: str) -> str:
 
 
 def _kinds_of(homes: Iterable[HomeSpec]) -> set[str]:
-    """Kinds the installed devices can send, as far as their classes tell."""
+    """Kinds the installed devices can send, as far as their classes tell, and those of gateway and centre."""
+    from drivers.catalogue import CATALOGUE
     from drivers.registry import DEVICE_TYPES
 
     classes = {device.device_class for home in homes for device in home.devices.values()}
-    types = DEVICE_TYPES.values() if isinstance(DEVICE_TYPES, Mapping) else DEVICE_TYPES
-    gateway = {"gateway.heartbeat", "gateway.mains_lost", "gateway.battery", "gateway.path", "gateway.disk",
-               "gateway.clock", "gateway.fault"}  # fmt: skip
-    return gateway.union(*(each.emits for each in types if each.device_class in classes))
+    ours = {kind for kind in CATALOGUE.facts if kind.partition(".")[0] in ("gateway", "area")}
+    alive = {f"{each}.heartbeat" for each in classes}  # every frame is a sign of life
+    return ours.union(alive, *(t.emits for t in DEVICE_TYPES.values() if t.device_class in classes))
 
 
 def _test(args: argparse.Namespace) -> int:
