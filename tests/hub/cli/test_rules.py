@@ -400,6 +400,8 @@ async def test_a_gateways_own_journal_may_be_asked(tmp_path: Path, desk: Desk) -
             0,
             True,
         )
+        code, out, _ = await _in_thread(desk, "check", "standard", "--data", str(data))
+        assert (code, "'pendant.fall'" in out, "'gateway." in out, "'area." in out) == (0, True, False, False)
     assert (await _in_thread(desk, "explain", "7", "--data", str(folder)))[0] == 2
     assert (folder / "gateway.db").read_bytes() == before
     code, _, err = await _in_thread(desk, "explain", "7", "--database", f"sqlite:///{folder / 'gateway.db'}")
