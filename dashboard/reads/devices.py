@@ -12,6 +12,7 @@ from dashboard.reads.place import place, silence_allowed
 from drivers.catalogue import CATALOGUE
 from drivers.events import Millis
 from drivers.registry import DEVICE_TYPES
+from hub.registry.silence import silent_after
 from hub.store.centre_tables import Device, DeviceState, Entry, Gateway, Home
 
 DAY = 86_400
@@ -94,5 +95,7 @@ def _known(
 
 
 def _allowed(device: Device, limits: Mapping[str, int | None]) -> int | None:
-    own = device.settings.get("silent_after")
-    return own if isinstance(own, int) and own > 0 else limits.get(device.type, DAY)
+    known = DEVICE_TYPES.get(device.type)
+    usual = limits.get(device.type, DAY)
+    own = None if known is None else silent_after(known, device.settings)
+    return usual if known is None or own == known.silent_after else own

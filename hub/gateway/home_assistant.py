@@ -175,7 +175,7 @@ class HomeAssistant:
                     self._keep(self.place.device_status(device.id), OFFLINE)
 
     def _is_silent(self, device: Assigned, now: Millis) -> bool:
-        after = device.type.silent_after
+        after = device.silent_after
         return after is not None and now - self._heard.get(device.id, self._began) > after * 1000
 
     # ------------------------------------------------------------ what is to be said

@@ -42,7 +42,7 @@ def _device(device: Assigned) -> DeviceSpec:
     return DeviceSpec(
         device_class=device.part.device_class,
         since=device.part.since,
-        silent_after=device.type.silent_after,
+        silent_after=device.silent_after,
         name=device.part.name or device.id,
         late_ms=DEFAULT_LATE if device.type.own_clock else 0,
         knows_taken=device.type.knows_taken,

@@ -14,6 +14,7 @@ from drivers.events import Frame, Millis
 from hub.gateway import secrets
 from hub.gateway.problems import Problem
 from hub.registry.models import DevicePart, GatewayPart
+from hub.registry.silence import silent_after
 
 MAX_MEMORY = 65_536
 """Bytes of JSON a decoder may remember of one device; more is a defect of the decoder."""
@@ -53,6 +54,11 @@ class Assigned:
     def home(self) -> str:
         """The home it stands in."""
         return self.part.home
+
+    @property
+    def silent_after(self) -> int | None:
+        """Seconds it may be quiet; None where it only ever calls."""
+        return silent_after(self.type, self.part.settings)
 
     def is_assigned(self, at: Millis) -> bool:
         """Whether the device belongs to its home at this moment."""

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import NO_DATA, Event, Millis, TimeError, parse_time
 from drivers.registry import UnknownDeviceType, device_type
+from hub.registry.silence import silent_after
 from hub.store.centre_tables import Device, Entry, Home, Resident
 from rules import DeviceSpec, HomeSpec
 from rules.homes import DEFAULT_LATE
@@ -55,7 +56,7 @@ def _device(device: Device, known: Any) -> DeviceSpec:
     return DeviceSpec(
         device.device_class,
         device.since,
-        known.silent_after if known is not None else None,
+        silent_after(known, device.settings) if known is not None else None,
         device.name or device.id,
         knows_taken=known is None or known.knows_taken,
     )

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from drivers.registry import UnknownDeviceType, device_type
+from hub.registry import silence
 from hub.registry.models import ALWAYS_ANSWERS, FORMAT, DevicePart, RegistryFile, StepPart
 from hub.registry.rota import uncovered
 from hub.registry.timers import TimerError, timers_from
@@ -202,6 +203,8 @@ def _device(id_: str, device: DevicePart) -> Found:
     if device.device_class not in classes:
         said = f"a {device.type} is a {' or '.join(classes)}, not a {device.device_class!r:.80}"
         yield ("devices", id_, "class"), said
+    if too_odd := silence.problem(known, device.settings):
+        yield ("devices", id_, "settings", "silent_after"), too_odd
     if "pin" in device.settings:
         said = "a PIN is a secret: write it to a file of the gateway's secrets folder and name that as 'pin_secret'"
         yield ("devices", id_, "settings", "pin"), said
