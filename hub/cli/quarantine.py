@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
     from hub.centre.alerts.refusals import AlertError
     from hub.store.errors import StoreError
 
-    todo = {"list": _list, "show": _show, "replay": _replay, "drop": _drop}[args.action]
+    act = {"list": _list, "show": _show, "replay": _replay, "drop": _drop}[args.action]
     try:
-        return asyncio.run(_with_store(args, todo))
+        return asyncio.run(_with_store(args, act))
     except AlertError as why:
         raise Refused(why.says["en"], FAILED) from None
     except StoreError as wrong:
@@ -54,13 +54,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _with_store(
-    args: argparse.Namespace, todo: Callable[[Store, argparse.Namespace], Awaitable[int]]
+    args: argparse.Namespace, act: Callable[[Store, argparse.Namespace], Awaitable[int]]
 ) -> int:
     from hub.store.engine import open_existing
 
     store = await open_existing(from_arguments(StoreSettings, args).database_url, "centre")
     try:
-        return await todo(store, args)
+        return await act(store, args)
     finally:
         await store.close()
 
