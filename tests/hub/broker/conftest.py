@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -36,7 +38,12 @@ class Running:
         """Start it and wait until it takes a login."""
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(self.broker.prepare(), stdout=log, stderr=log)
-        await_broker(self.broker.url("centre"), seconds=10)
+        try:
+            await_broker(self.broker.url("centre"), seconds=10)
+        except TimeoutError as silent:
+            raise TimeoutError(
+                f"{silent}; its log: {self.log.read_text('utf-8', 'replace')[-2000:]}"
+            ) from None
 
     def kill(self) -> None:
         """SIGKILL it."""
@@ -88,10 +95,12 @@ class DeployedMosquitto:
 
 
 def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on, below those that the system gives to outgoing connections at any moment."""
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port from 20000 to 32000 is free")
 
 
 @pytest.fixture(params=[NatsServer, Mosquitto], ids=["nats-server", "mosquitto"])
