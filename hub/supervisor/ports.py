@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
 from hub.settings import SettingError
 
 PREFERRED_WEB = 8420
 SEARCHED = 50
+OWN: Final = range(20_000, 26_000)
+"""Where ports are picked that are kept for years."""
+OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""The first and the last port that Linux gives to outgoing connections, ip(7); they are picked last."""
 
 
 def free(host: str, wanted: int) -> bool:
     """Whether a listener could be opened here now. Raises SettingError for an address that is not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, wanted))
@@ -25,16 +33,23 @@ def free(host: str, wanted: int) -> bool:
     return True
 
 
-def any_free(host: str = "127.0.0.1") -> int:
-    """A port the system gives us."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+def any_free(host: str = "127.0.0.1", but: Collection[int] = ()) -> int:
+    """A port nobody has and none of these.
+
+    It is listened on later, again after a crash and on the next start, so that it must not be one that the system
+    gives to any outgoing connection in between. Only where there is no other does the system choose.
+    """
+    lowest, highest = _outgoing()
+    quiet = [one for one in OWN if not lowest <= one <= highest and one not in but]
+    for port in random.SystemRandom().sample(quiet, min(len(quiet), SEARCHED)):
+        if _nobody_has(host, port):
+            return port
+    return _given_by_the_system(host)
 
 
-def keep(last: int | None, host: str = "127.0.0.1") -> int:
-    """Last time's port if it is free, else any."""
-    return last if last and free(host, last) else any_free(host)
+def keep(last: int | None, host: str = "127.0.0.1", but: Collection[int] = ()) -> int:
+    """Last time's port if it is free and none of these, else any."""
+    return last if last and last not in but and free(host, last) else any_free(host, but)
 
 
 def web_port(host: str, asked: int | None, last: int | None) -> int:
@@ -51,3 +66,30 @@ def web_port(host: str, asked: int | None, last: int | None) -> int:
         if free(host, one):
             return one
     return any_free(host)
+
+
+def _outgoing() -> tuple[int, int]:
+    with suppress(OSError, ValueError):
+        lowest, highest = map(int, OUTGOING.read_text(encoding="ascii").split())
+        return lowest, highest
+    return 32_768, 65_535
+
+
+def _nobody_has(host: str, port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(_family(host), kind) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                return False
+    return True
+
+
+def _given_by_the_system(host: str) -> int:
+    with socket.socket(_family(host)) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

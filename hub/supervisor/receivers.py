@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ HERE: Final = "127.0.0.1"
 def with_free_receivers(folder: DataFolder, memory: Memory) -> Memory:
     """Look at the registry's ports on a demonstration's first start; what to remember."""
     told = yaml.safe_load(Path(memory.registry).read_text(encoding="utf-8"))
-    moved = {old: f"{HERE}:{ports.any_free()}" for old in sorted(set(_listening(told))) if not _is_free(old)}
+    moved = _elsewhere([one for one in sorted(set(_listening(told))) if not _is_free(one)], memory)
     if not moved:
         return memory
     for settings in _settings(told):
@@ -37,6 +37,17 @@ def with_free_receivers(folder: DataFolder, memory: Memory) -> Memory:
     said.parent.mkdir(parents=True, exist_ok=True)
     said.write_text(json.dumps(moved, indent=1) + "\n", encoding="utf-8")
     return replace(memory, registry=str(copy.absolute()))
+
+
+def _elsewhere(taken: Sequence[str], memory: Memory) -> dict[str, str]:
+    """Another place for each, none twice and none of the run's own."""
+    given = set(memory.ports.values())
+    found = {}
+    for old in taken:
+        port = ports.any_free(but=given)
+        given.add(port)
+        found[old] = f"{HERE}:{port}"
+    return found
 
 
 def _settings(told: Any) -> Iterator[dict[str, Any]]:

@@ -133,7 +133,9 @@ def _first_memory(settings: RunSettings, *, demo: bool, scenario: Mapping[str, A
 
 
 def _ports(settings: RunSettings, last: Mapping[str, int]) -> dict[str, int]:
-    chosen = {name: ports.keep(last.get(name)) for name in OWN_PORTS}
+    chosen: dict[str, int] = {}
+    for name in OWN_PORTS:
+        chosen[name] = ports.keep(last.get(name), but=chosen.values())
     chosen["web"] = ports.web_port(settings.host, settings.port, last.get("web"))
     return chosen
 

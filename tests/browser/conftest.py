@@ -8,7 +8,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from dashboard.auth.sessions import open_session
 from hub.clock import SystemClock
 from hub.store.centre_tables import Alert, Change
 from hub.store.engine import Store, open_store, sqlite_url
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
@@ -66,13 +66,6 @@ def load_cast() -> ModuleType:
 
 
 CAST = load_cast()
-
-
-def free_port() -> int:
-    """A TCP port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # ---------------------------------------------------------------- the web process

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
+
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("TRYGGHUB_")}
 
 
@@ -24,8 +26,7 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 def test_it_serves_and_stops_in_order(tmp_path: Path) -> None:
     """An empty folder is enough; SIGTERM ends it with exit code 0 within five seconds."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     process = start("--data", str(tmp_path), "--port", str(port))
     assert process.stderr is not None
     for line in process.stderr:

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from hub.broker.check import Logins, await_broker, check
 from hub.broker.logins import Login, rights
 from hub.broker.mosquitto import find_program, password_line
 from hub.settings import CentreSettings, GatewaySettings, WebSettings, read, variable
+from tests.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = {"centre": CentreSettings, "gateway": GatewaySettings, "web": WebSettings}
@@ -118,9 +118,7 @@ def centre_broker(tmp_path: Path) -> Iterator[Logins]:
         program = find_program()
     except BrokerMissing as missing:
         pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = (DEPLOY / "mosquitto" / "centre.conf").read_text().partition("listener 8883")[0]
     config = re.sub(r"/etc/mosquitto/", f"{tmp_path}/", config).replace("1883", str(port))
     (tmp_path / "mosquitto.conf").write_text(f"user {os.environ.get('USER', 'root')}\n{config}")

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from simulators.mqtt import native as native_module
 from simulators.mqtt.line import Line
 from simulators.mqtt.native import Native
 from simulators.world import read_clock
+from tests.ports import free_port
 
 HOMES = 10
 RATE = 200
@@ -214,13 +214,6 @@ async def wait_until(holds: Callable[[], bool], what: str, words: Callable[[], s
         if asyncio.get_running_loop().time() > end:
             pytest.fail(f"still not so after {PATIENCE:g} s: {what}\n{await asyncio.to_thread(words)}")
         await asyncio.sleep(LOOK_EVERY)
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def registry() -> dict[str, Any]:

@@ -6,7 +6,6 @@ import getpass
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -38,6 +37,7 @@ from hub.store.centre_tables import (
     Zone,
 )
 from hub.store.engine import Store, open_store, sqlite_url
+from tests.ports import free_port
 
 START = 1_768_424_520_000  # 2026-01-14T21:02:00Z, 22:02 in Oslo: Nils has just begun his night
 
@@ -239,12 +239,6 @@ def _program(name: str) -> str | None:
     return str(found[-1]) if found else shutil.which(name)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the test run, without the database's name.
@@ -260,7 +254,7 @@ def postgres() -> Iterator[str]:
         shutil.chown(folder, "postgres")
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     user = "postgres" if as_user else getpass.getuser()
-    port = _free_port()
+    port = free_port()
 
     def control(*words: str, check: bool = True) -> None:
         subprocess.run([*as_user, *words], check=check, capture_output=True, cwd=folder)

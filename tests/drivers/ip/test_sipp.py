@@ -24,6 +24,7 @@ from drivers.links.sip_settings import SipSettings
 from drivers.protocols.scaip import CONTENT_TYPE, Request, write_request
 from hub.clock import ManualClock
 from tests.drivers.ip.losing import losing
+from tests.ports import free_port
 
 CID = "1000200030"
 SCENARIOS = Path(__file__).parent / "sipp"
@@ -130,13 +131,6 @@ async def test_a_unit_proves_its_password(sipp: str, tmp_path: Path, transport: 
     async with listening(frames, passwords={CID: "loevetann"}) as link:
         await call(sipp, tmp_path, link.port, "unit_with_password.xml", transport, 20)
     assert [frame.channel for frame in frames] == [CONTENT_TYPE] * 20
-
-
-def free_port() -> int:
-    """A port that nobody has now, for UDP and TCP."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

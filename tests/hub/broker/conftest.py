@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from hub.broker.check import Logins, await_broker
 from hub.broker.logins import Login, logins
 from hub.broker.mosquitto import Mosquitto
 from hub.broker.nats import NatsServer
+from tests.ports import free_port
 
 ADOPTED = Topics(heard=("shellies/hall-1.2/motion",), told=("locks/front/set",))
 """What devices adopted from Home Assistant speak and hear on, in the brokers of these tests."""
@@ -92,15 +90,6 @@ class DeployedMosquitto:
     def url(self, login: str) -> str:
         """As the whole one."""
         return self.whole.url(login)
-
-
-def free_port() -> int:
-    """A port nobody listens on, below those that the system gives to outgoing connections at any moment."""
-    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no port from 20000 to 32000 is free")
 
 
 @pytest.fixture(params=[NatsServer, Mosquitto], ids=["nats-server", "mosquitto"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +13,13 @@ from hub.broker.backend import Broker, BrokerMissing, Listener
 from hub.broker.check import await_broker
 from hub.broker.logins import logins
 from hub.broker.nats import NatsServer
+from tests.ports import free_port
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     """The embedded broker, with the rights that a run gives out."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     nats = NatsServer(tmp_path / "broker", Listener(port), logins(tmp_path / "secrets", ["gw1", "gw2"]))
     try:
         command = nats.prepare()

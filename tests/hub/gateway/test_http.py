@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from hub.pages import LONGEST_REQUEST, serve
 from hub.settings import GatewaySettings
 from hub.store.writer import WriterState
 from hub.uplink.messages import Part
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -36,9 +36,7 @@ async def gateway(tmp_path: Path, template: bytes) -> AsyncIterator[Gateway]:
 @pytest.fixture
 async def port(gateway: Gateway) -> AsyncIterator[int]:
     """The port its pages are on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     task = asyncio.create_task(serve(port, pages(gateway)))
     async with asyncio.timeout(5):
         while True:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from hub.gateway.gateway import Gateway
 from hub.gateway.storage import open_storage
 from hub.settings import GatewaySettings
 from hub.uplink.messages import Part
+from tests.ports import free_port
 
 pytestmark = pytest.mark.broker
 
@@ -65,13 +65,6 @@ class Running:
             self.child.send_signal(signal.SIGKILL)
             self.child.wait(timeout=10)
             self.child = None
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(params=[NatsServer, Mosquitto], ids=["nats-server", "mosquitto"])

@@ -16,6 +16,7 @@ from hub.settings import RunSettings, SettingError, read
 from hub.supervisor import plan, ports, setting_up, world
 from hub.supervisor.folder import DataFolder, FolderInUse, FolderUnreadable, Memory
 from hub.supervisor.log_file import trouble
+from tests.ports import free_port
 
 OSLO = world.Day("07:00", "Europe/Oslo")
 
@@ -82,9 +83,39 @@ def test_a_port_in_use_is_refused_when_it_was_asked_for() -> None:
 
 def test_a_free_port_is_kept_from_run_to_run() -> None:
     """Bookmarks go on working."""
-    port = ports.any_free()
+    port = free_port()
     assert ports.web_port("127.0.0.1", None, port) == port
     assert ports.keep(port) == port
+
+
+def test_no_outgoing_connection_is_ever_given_a_port_that_we_keep() -> None:
+    """It lies below those that the system gives away at any moment: free now is free after a crash, too."""
+    lowest, highest = map(int, ports.OUTGOING.read_text("ascii").split())
+    if lowest <= ports.OWN.start:
+        pytest.skip("this machine gives every port away")
+    assert not lowest <= ports.any_free() <= highest
+
+
+def test_two_of_our_processes_are_never_given_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when there are hardly any, and when the last run had mistaken itself."""
+    near = free_port()
+    monkeypatch.setattr(ports, "OWN", range(near, near + 30))
+    assert ports.keep(near) == near
+    assert ports.keep(near, but=[near]) in range(near + 1, near + 30)
+
+
+@pytest.mark.parametrize(
+    ("told", "own"), [("1024\t65535\n", False), ("40000\t50000\n", True), ("nonsense\n", True), (None, True)]
+)
+def test_where_every_port_is_given_away_the_system_chooses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None, *, own: bool
+) -> None:
+    """And where nobody says which are, it is taken to be the upper half."""
+    if told is not None:
+        (tmp_path / "range").write_text(told, "ascii")
+    monkeypatch.setattr(ports, "OUTGOING", tmp_path / "range")
+    monkeypatch.setattr(ports, "_given_by_the_system", lambda _host: 4711)
+    assert (ports.any_free() in ports.OWN) == own
 
 
 def test_an_address_that_is_not_ours_is_said() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hub.supervisor.folder import DataFolder, Memory
 from hub.supervisor.receivers import with_free_receivers
 from simulators.play.stage import StageError, at_receiver, receivers_in
 from simulators.scenario.load import load
+from tests.ports import free_port
 
 
 def registry(folder: Path, sip: int, tcp: int) -> Memory:
@@ -31,7 +33,7 @@ def registry(folder: Path, sip: int, tcp: int) -> Memory:
 
 def test_where_everything_is_free_nothing_changes(tmp_path: Path) -> None:
     """The shipped registry is imported as it is."""
-    memory = registry(tmp_path, ports.any_free(), ports.any_free())
+    memory = registry(tmp_path, free_port(), free_port())
     assert with_free_receivers(DataFolder(tmp_path), memory) == memory
     assert not (tmp_path / "simulators").exists()
 
@@ -45,7 +47,7 @@ def test_a_taken_port_is_another_one_for_gateway_and_simulators(
         taken.bind(("127.0.0.1", 0))
         if kind == socket.SOCK_STREAM:
             taken.listen()
-        sip, tcp = taken.getsockname()[1], ports.any_free()
+        sip, tcp = taken.getsockname()[1], free_port()
         memory = registry(tmp_path, sip, tcp)
         before = Path(memory.registry).read_text()
         found = with_free_receivers(DataFolder(tmp_path), memory)
@@ -55,6 +57,20 @@ def test_a_taken_port_is_another_one_for_gateway_and_simulators(
     assert devices["panel"]["settings"]["listen"] == f"127.0.0.1:{tcp}"
     assert receivers_in(tmp_path / "simulators" / "receivers.json") == {f"127.0.0.1:{sip}": new}
     assert Path(memory.registry).read_text() == before
+
+
+def test_receivers_that_move_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None comes where another went, nor where a process of the run itself will listen."""
+    with socket.socket() as one, socket.socket() as other:
+        for taken in (one, other):
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+        memory = registry(tmp_path, one.getsockname()[1], other.getsockname()[1])
+        near = free_port()
+        monkeypatch.setattr(ports, "OWN", range(near, near + 20))
+        with_free_receivers(DataFolder(tmp_path), replace(memory, ports={"broker": near}))
+    said = receivers_in(tmp_path / "simulators" / "receivers.json")
+    assert len({*said.values(), f"127.0.0.1:{near}"}) == 3
 
 
 def test_a_simulated_unit_reports_where_its_receiver_went(tmp_path: Path) -> None:

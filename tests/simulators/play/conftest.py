@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,14 +19,13 @@ from hub.broker.backend import Broker, BrokerMissing, Listener
 from hub.broker.check import await_broker
 from hub.broker.logins import logins
 from hub.broker.nats import NatsServer
+from tests.ports import free_port
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     """A nats-server with our logins and rights."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     one = NatsServer(tmp_path / "broker", Listener(port), logins(tmp_path / "passwords", ["gw1"]))
     try:
         command = one.prepare()

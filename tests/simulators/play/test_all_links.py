@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from hub.supervisor.setting_up import make_keys
 from simulators.__main__ import describe
 from simulators.scenario.load import load
 from simulators.scenario.plan import day_begin
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.alone, pytest.mark.broker, pytest.mark.timeout(150)]
 
@@ -46,15 +46,6 @@ HEARD: dict[str, str] = {
     "i-phone": "pendant.pressed", "i-panel": "smoke.detected",
 }  # fmt: skip
 """Device → what the gateway must have written down of it within the day's first hour."""
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports on loopback that nobody listens on."""
-    with ExitStack() as held:
-        probes = [held.enter_context(closing(socket.socket())) for _ in range(number)]
-        for one in probes:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in probes]
 
 
 def staged(folder: Path, sip: int, tcp: int) -> Path:
@@ -100,7 +91,7 @@ def written(database: Path) -> set[tuple[str, str]]:
 
 async def test_every_device_type_is_heard_on_its_own_wire(broker: Broker, tmp_path: Path) -> None:
     """Broker, radio, serial lines, SIP and TCP: each of the devices stands in the journal with a fact of its own."""
-    ble, sip, tcp = free_ports(3)
+    ble, sip, tcp = free_port(), free_port(), free_port()
     scenario = staged(tmp_path, sip, tcp)
     data = tmp_path / "data"
     (data / "gateway" / "secrets").mkdir(parents=True)
