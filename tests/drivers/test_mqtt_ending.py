@@ -31,6 +31,6 @@ async def test_a_cancellation_lost_on_the_way_is_heeded(monkeypatch: pytest.Monk
     task = asyncio.create_task(client.run())
     await subscribing.wait()
     task.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()

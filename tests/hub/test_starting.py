@@ -99,13 +99,13 @@ async def test_a_taken_port_is_said_and_tried_again(
         other.listen()
         port = int(other.getsockname()[1])
         task = asyncio.create_task(serve_always(port, {"/healthz": lambda: Answer.json({"alive": True})}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(said) < 2:
                 await asyncio.sleep(0)
     assert said[0] == (
         f"the pages for watching cannot be shown on 127.0.0.1:{port}: Address already in use; all else goes on"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await answers(port):
             await asyncio.sleep(0)
     task.cancel()

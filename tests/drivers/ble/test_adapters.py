@@ -144,4 +144,4 @@ async def test_whoever_waits_wakes_only_for_a_device_that_is_there():
     await asyncio.sleep(0)
     assert not waiting.done()
     heard.saw(BLEDevice(FIRST.upper(), None, {}), "only", -40, 1.0)
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)

@@ -82,7 +82,7 @@ async def test_a_measurement_comes_with_the_battery(running, make_link, journal,
     link = make_link({OXIMETER: METER})
     async with running(link, journal):
         await oximeter.measure(93, 61)
-        await asyncio.wait_for(oximeter.until_stored_is_empty(), 5)
+        await asyncio.wait_for(oximeter.until_stored_is_empty(), 30)
         frames = await journal.count(2)
         assert await oximeter.show(95, 62)
         frames = await journal.count(1, gatt_plx.CONTINUOUS)
@@ -116,7 +116,7 @@ async def test_a_link_lost_mid_transfer_loses_no_reading(running, make_link, jou
     async with running(link, journal):
         await journal.count(3, gatt_plx.SPOT_CHECK)
         ether.lose_link(OXIMETER)
-        await asyncio.wait_for(oximeter.until_stored_is_empty(), 5)
+        await asyncio.wait_for(oximeter.until_stored_is_empty(), 30)
         await journal.until(
             lambda frames: (
                 {one.payload[1] for one in frames if one.channel == gatt_plx.SPOT_CHECK} >= set(range(60, 80))
@@ -172,7 +172,7 @@ async def test_an_indication_is_confirmed_after_the_commit(running, make_link, j
             await asyncio.sleep(0)
         assert oximeter.stored
         journal.open.set()
-        await asyncio.wait_for(oximeter.until_stored_is_empty(), 5)
+        await asyncio.wait_for(oximeter.until_stored_is_empty(), 30)
 
 
 async def test_an_indication_that_nobody_wrote_down_is_indicated_again(
@@ -185,7 +185,7 @@ async def test_an_indication_that_nobody_wrote_down_is_indicated_again(
         await journal.count(2, gatt_plx.SPOT_CHECK)
         assert oximeter.stored
         journal.accepts = True
-        await asyncio.wait_for(oximeter.until_stored_is_empty(), 5)
+        await asyncio.wait_for(oximeter.until_stored_is_empty(), 30)
 
 
 async def test_truncated_and_wrong_data_reach_the_journal_as_they_are(
@@ -282,7 +282,7 @@ async def test_a_greeting_is_written_and_a_refused_one_harms_nothing(running, ma
     )
     link = make_link({SECOND: use})
     async with running(link, journal):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not buzzer.written:
                 await asyncio.sleep(0.005)
         await buzzer.station.device.notify_subscribers(buzzer.target, b"heard")

@@ -59,7 +59,7 @@ async def opened(radio):
 
 async def found(radio):
     """The echo peripheral, found by a scan."""
-    device = await BleakScanner.find_device_by_address(ADDRESS, timeout=3, **radio.scanner)
+    device = await BleakScanner.find_device_by_address(ADDRESS, timeout=30, **radio.scanner)
     assert device is not None
     return device
 
@@ -75,7 +75,7 @@ async def test_a_scan_merges_advertisement_and_scan_response(opened, echo):
             ready.set()
 
     async with BleakScanner(on_detected, **opened.scanner):
-        await asyncio.wait_for(ready.wait(), 3)
+        await asyncio.wait_for(ready.wait(), 30)
     device, data = heard[ADDRESS]
     assert device.name == data.local_name == "Echo"
     assert data.service_data == {"0000fcd2-0000-1000-8000-00805f9b34fb": bytes.fromhex("440152")}
@@ -122,7 +122,7 @@ async def test_notifications_come_once_each_and_in_order(opened, echo):
         sent = [n.to_bytes(2, "big") for n in range(1000)]
         for value in sent:
             await echo.station.device.notify_subscribers(echo.value, value)
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), 30)
         assert got == sent
         await client.stop_notify(ECHO)
         await echo.station.device.notify_subscribers(echo.value, b"late")

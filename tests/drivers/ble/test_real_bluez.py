@@ -117,7 +117,7 @@ async def test_no_press_of_a_pendant_alone_on_the_air_is_held_back(
         assert link.health().reason == ""
         for _ in range(40):
             await pendant.press()
-        await asyncio.wait_for(journal.count(40), 10)
+        await asyncio.wait_for(journal.count(40), 30)
     assert len({one.payload for one in journal.frames}) == 40
     await pendant.stop()
 

@@ -135,7 +135,7 @@ def listening(journal: Journal) -> Callable[..., AbstractAsyncContextManager[Dc0
         keys = {SEALED: bytes.fromhex(KEY)}
         link = Dc09Link("127.0.0.1", 0, ManualClock().now, keys.get)
         task = asyncio.create_task(link.run(journal))
-        await asyncio.wait_for(link.listening.wait(), 10)
+        await asyncio.wait_for(link.listening.wait(), 30)
         try:
             yield link
         finally:
@@ -292,7 +292,7 @@ async def test_datagrams_are_answered_too(listening: Any, journal: Journal) -> N
             Client, remote_addr=("127.0.0.1", link.port)
         )
         socket.sendto(CID)
-        assert b'"ACK"0001' in await asyncio.wait_for(answered, 10)
+        assert b'"ACK"0001' in await asyncio.wait_for(answered, 30)
         socket.close()
     assert [fact.kind for fact in journal.facts] == ["pendant.pressed"]
 

@@ -91,7 +91,7 @@ async def test_the_time_in_its_nak_sets_the_panels_clock() -> None:
         panel.clock = timedelta(hours=5)
         assert await panel.contact_id("101") == "ACK"
         assert panel.answers == ["NAK", "ACK"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not events:
                 await asyncio.sleep(0.01)
 

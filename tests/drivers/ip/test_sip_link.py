@@ -55,7 +55,7 @@ def listening(journal: Journal) -> Callable[..., AbstractAsyncContextManager[Sip
     async def opened(**settings: Any) -> AsyncIterator[SipLink]:
         link = SipLink("127.0.0.1", 0, ManualClock().now, SipSettings(**settings))
         task = asyncio.create_task(link.run(journal))
-        await asyncio.wait_for(link.listening.wait(), 10)
+        await asyncio.wait_for(link.listening.wait(), 30)
         try:
             yield link
         finally:
@@ -78,7 +78,7 @@ async def unit_at(link: SipLink, **options: Any) -> AsyncIterator[ScaipUnit]:
 
 async def reply_of(alarm: Any) -> str:
     """The mrs of an alarm."""
-    return await asyncio.wait_for(alarm.reply, 10)
+    return await asyncio.wait_for(alarm.reply, 30)
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
@@ -99,7 +99,7 @@ async def test_nothing_is_acknowledged_before_the_commit(listening: Any, journal
     async with listening() as link, unit_at(link) as unit:
         journal.gate.clear()
         sending = asyncio.create_task(unit.alarm())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while link.health().counters.get("repeated", 0) < 2:
                 await asyncio.sleep(0.01)
         assert (unit.answers, unit.replies) == ([], [])
@@ -125,7 +125,7 @@ async def test_a_doubled_message_is_one_alarm(listening: Any, journal: Journal) 
     async with listening() as link, unit_at(link) as unit:
         unit.faults.double = 1
         await reply_of(await unit.alarm())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(unit.answers) < 2:
                 await asyncio.sleep(0.01)
         assert unit.answers == [200, 200]
@@ -205,7 +205,7 @@ async def test_a_message_that_cannot_be_read_is_recorded_and_answered(
     """The unit learns what is wrong, and the bytes are in the journal."""
     async with listening() as link, unit_at(link) as unit:
         assert await unit.say(body) == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not unit.replies:
                 await asyncio.sleep(0.01)
         assert element(unit.replies[0], "snu") == snu
@@ -317,7 +317,7 @@ async def test_a_taken_port_is_said(listening: Any) -> None:
     async with listening() as link:
         second = SipLink("127.0.0.1", link.port, ManualClock().now)
         task = asyncio.create_task(second.run(Journal()))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while second.health().state != "down":
                 await asyncio.sleep(0.01)
         assert "could not be listened on" in second.health().reason

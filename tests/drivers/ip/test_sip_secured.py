@@ -41,7 +41,7 @@ async def listening(frames: list[Frame], **options: Any) -> AsyncIterator[SipLin
     settings = SipSettings(**options.pop("settings", {}))
     link = SipLink("127.0.0.1", 0, ManualClock().now, settings, **options)
     task = asyncio.create_task(link.run(hear))
-    await asyncio.wait_for(link.listening.wait(), 10)
+    await asyncio.wait_for(link.listening.wait(), 30)
     try:
         yield link
     finally:
@@ -141,7 +141,7 @@ async def test_a_unit_with_a_password_proves_it(transport: str, algorithm: str) 
         unit_at(link.port, transport=transport, password=PASSWORDS[CID]) as unit,
     ):
         alarm = await unit.alarm()
-        assert element(await asyncio.wait_for(alarm.reply, 10), "snu") == "0"
+        assert element(await asyncio.wait_for(alarm.reply, 30), "snu") == "0"
         assert unit.answers[:2] == [401, 200]
     assert [(frame.address, frame.channel) for frame in frames] == [(CID, CONTENT_TYPE)]
 
@@ -161,7 +161,7 @@ async def test_a_unit_without_a_password_is_not_asked(make_certificate: MakeCert
     """Beside one that has: old units go on as they are."""
     frames: list[Frame] = []
     async with listening(frames, passwords=PASSWORDS) as link, unit_at(link.port, cid="1000200031") as unit:
-        await asyncio.wait_for((await unit.alarm()).reply, 10)
+        await asyncio.wait_for((await unit.alarm()).reply, 30)
     assert len(frames) == 1
 
 
@@ -176,9 +176,9 @@ async def test_under_tls_an_alarm_is_taken_and_acknowledged(
         assert link.tls is not None
         async with unit_at(link.tls.port, transport="TLS", trust=trust) as unit:
             unit.faults.split = True
-            await asyncio.wait_for((await unit.alarm()).reply, 10)
+            await asyncio.wait_for((await unit.alarm()).reply, 30)
         async with unit_at(link.port) as unit:
-            await asyncio.wait_for((await unit.alarm(ref="77")).reply, 10)
+            await asyncio.wait_for((await unit.alarm(ref="77")).reply, 30)
     assert len(frames) == 2
 
 
@@ -192,10 +192,10 @@ async def test_whoever_speaks_in_clear_to_the_tls_port_disturbs_nobody(
         assert link.tls is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", link.tls.port)
         writer.write(b"MESSAGE sip:x SIP/2.0\r\n\r\n")
-        await asyncio.wait_for(reader.read(), 10)
+        await asyncio.wait_for(reader.read(), 30)
         writer.close()
         async with unit_at(link.tls.port, transport="TLS", trust=trust) as unit:
-            await asyncio.wait_for((await unit.alarm()).reply, 10)
+            await asyncio.wait_for((await unit.alarm()).reply, 30)
     assert len(frames) == 1
 
 

@@ -53,7 +53,7 @@ async def listening(frames: list[Frame], **options: Any) -> AsyncIterator[SipLin
     settings = SipSettings(own_password=options.pop("own_password", ""))
     link = SipLink("127.0.0.1", 0, ManualClock().now, settings, **options)
     task = asyncio.create_task(link.run(hear))
-    await asyncio.wait_for(link.listening.wait(), 10)
+    await asyncio.wait_for(link.listening.wait(), 30)
     try:
         yield link
     finally:
@@ -141,7 +141,7 @@ async def receiver(sipp: str, folder: Path, transport: str) -> AsyncIterator[int
         sipp, folder, "-sf", str(SCENARIOS / "receiver.xml"), "-p", str(port), "-t", TRANSPORTS[transport]
     )
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not _is_bound(port, transport):
                 await asyncio.sleep(0.02)
         yield port

@@ -238,7 +238,7 @@ async def test_over_a_real_line_both_sides_ask_and_are_answered(
         async with open_link(espa_machine({**settings, "confirms": True}), ear) as running:
             await running.until("up")
             for message in (await unit.call("12", "BAD"), await unit.ask("12", "BAD")):
-                assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+                assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
             await running.link.send("port", Outgoing("block", encode_block(PAGE)))
             await ear.until(
                 lambda: any(frame.payload == encode_block(status("77", "3")) for frame in ear.frames)
@@ -256,7 +256,7 @@ async def test_a_speech_call_is_a_call(open_link: Any, unit_at: Any, make_ear: A
         async with open_link(espa_machine(QUICK), ear) as running:
             await running.until("up")
             message = await unit.speech("204")
-            assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+            assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
             assert [fact.data["place"] for fact in ear.of("call.raised")] == ["204"]
     finally:
         await unit.stop()

@@ -157,7 +157,7 @@ def modem_on(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[GsmMod
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds, without an event to wait for."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.01)
 
@@ -257,7 +257,7 @@ async def test_a_modem_without_network_is_said(open_link: Any, modem_on: Any, ma
     """An open port with no network takes no messages."""
     async with modem_on() as modem, open_link(Machine(), make_ear(DEVICE), line="115200 8N1") as running:
         modem.faults.network = False
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "no network" not in running.link.health().reason:
                 await asyncio.sleep(0.01)
 

@@ -244,6 +244,6 @@ async def test_an_unplugged_line_forgets_what_it_knew(boards_on: Any, open_link:
         board.open.add(7)
         await line.replug()
         await ear.until(lambda: bool(ear.of("lock.unlocked")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while running.link.health().state != "up":
                 await asyncio.sleep(0.01)

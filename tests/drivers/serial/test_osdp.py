@@ -184,7 +184,7 @@ async def test_another_key_opens_nothing(line: Any) -> None:
     """A reader with a foreign key never comes online, and no door is opened."""
     async with line(reader_key=bytes(16)) as (reader, running):
         assert "no reader answers" in await running.until("down")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "address and key" not in running.link.health().reason:
                 await asyncio.sleep(0.02)
         with pytest.raises(LinkDown, match="offline"):

@@ -105,7 +105,7 @@ async def test_how_the_door_is_stands_in_the_journal_from_the_start(line: OpenLi
         [locked] = await on.heard("lock.locked")
         assert locked.data["how"] == "strike"
         told = on.link.health().counters
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while on.link.health().counters["replies"] < told["replies"] + 8:
                 await asyncio.sleep(0.02)
         assert sum(frame.channel == "reply" for frame in on.ear.frames) == 4

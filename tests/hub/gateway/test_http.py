@@ -38,7 +38,7 @@ async def port(gateway: Gateway) -> AsyncIterator[int]:
     """The port its pages are on."""
     port = free_port()
     task = asyncio.create_task(serve(port, pages(gateway)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -284,7 +284,7 @@ async def test_what_was_not_acknowledged_goes_up_again_after_a_restart(box: Any,
     gateway = await box.start()
     await around.centre.until(lambda: around.centre.deliveries > before)
     assert around.centre.events() == ["pendant-1:p1"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while gateway.uplink.cursors.lanes["alarm"].acked < 2:
             await asyncio.sleep(0.01)
 
@@ -330,7 +330,7 @@ async def test_a_retained_order_is_refused(box: Any, people: Any) -> None:
              "expires": SystemClock().now() + 60_000}  # fmt: skip
     await around.centre.say("command", order, retain=True)
     gateway = await box.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while gateway.uplink.counters["refused_messages"] == 0:
             await asyncio.sleep(0.01)
     assert around.devices.commands == []
@@ -342,7 +342,7 @@ async def test_the_registry_arrives_and_is_kept(box: Any, people: Any, tmp_path:
     around = await people()
     await around.centre.say("registry", {"hash": "h-1", "registry": PART}, retain=True)
     gateway = await box.start(registered=False)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while gateway.copy.hash != "h-1":
             await asyncio.sleep(0.01)
     await around.devices.say("pendant-1", "p1", "pendant.pressed")

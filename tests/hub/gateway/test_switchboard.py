@@ -82,7 +82,7 @@ def plan(link: FakeLink, kind: str = "mqtt", fingerprint: str = "1") -> Plan:
 
 async def until(condition: Any) -> None:
     """Wait for the event itself."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0)
 

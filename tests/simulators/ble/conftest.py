@@ -36,7 +36,7 @@ class Listener:
 
     async def next(self) -> bytes:
         """The next value."""
-        return await asyncio.wait_for(self.values.get(), 3)
+        return await asyncio.wait_for(self.values.get(), 30)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def subscribe():
     """Connect to a device and subscribe to one of its characteristics."""
 
     async def to(central: Station, address: str, uuid: str) -> tuple[Peer, Listener]:
-        connection = await central.device.connect(address.upper(), timeout=3)
+        connection = await central.device.connect(address.upper(), timeout=30)
         peer = Peer(connection)
         await peer.discover_services()
         await peer.discover_characteristics()

@@ -30,7 +30,7 @@ async def heard(central, wanted: int) -> list[bytes]:
 
     central.device.host.on("advertising_report", on_report)
     await central.device.start_scanning(legacy=True)
-    await asyncio.wait_for(enough.wait(), 5)
+    await asyncio.wait_for(enough.wait(), 30)
     await central.device.stop_scanning(legacy=True)
     return list(found)
 
@@ -88,7 +88,7 @@ async def test_the_oximeter_keeps_a_reading_until_it_is_confirmed(ether, central
     _, listener = await subscribe(central, OXIMETER, "2A5E")
     value = await listener.next()
     assert value == bytes.fromhex("03 6000 3A00 EA07 01 0F 0C 1E 05 0001")
-    await asyncio.wait_for(oximeter.until_stored_is_empty(), 3)
+    await asyncio.wait_for(oximeter.until_stored_is_empty(), 30)
     await oximeter.stop()
 
 

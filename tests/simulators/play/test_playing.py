@@ -112,7 +112,7 @@ async def test_a_nurse_call_is_plugged_in_and_speaks(tmp_path: Path) -> None:
         port = tmp_path / "serial" / "call"
         while not port.exists():
             await asyncio.sleep(0)
-        line = await asyncio.wait_for(_poll(_open(port)), 10)
+        line = await asyncio.wait_for(_poll(_open(port)), 30)
     assert b"1\x1f201\x1e" in line
 
 
