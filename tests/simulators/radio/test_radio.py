@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from bumble import core, hci
-from bumble.device import AdvertisingType
+from bumble.device import AdvertisingType, Peer
 from bumble.gatt import Characteristic, Service
 
 from simulators.radio import Ether, RadioController, Station
@@ -207,15 +207,17 @@ async def test_a_reset_quiets(station):
 
 
 async def test_two_that_reach_for_one_device_do_not_both_get_it(station):
-    """A sensor takes one connection; the other central stays waiting and times out."""
-    sensor, one, two = await station(1), await station(2), await station(3)
+    """A sensor takes one connection; the other central stays waiting until it gives up."""
+    sensor, *centrals = await station(1), await station(2), await station(3)
     await advertise(sensor)
-    outcomes = await asyncio.gather(
-        one.device.connect(sensor.device.random_address, timeout=0.2),
-        two.device.connect(sensor.device.random_address, timeout=0.2),
-        return_exceptions=True,
-    )
-    assert sorted(isinstance(outcome, BaseException) for outcome in outcomes) == [False, True]
+    address = sensor.device.random_address
+    reaching = {asyncio.ensure_future(one.device.connect(address, timeout=60)): one for one in centrals}
+    (first,), (waiting,) = await asyncio.wait(reaching, return_when=asyncio.FIRST_COMPLETED)
+    await Peer(first.result()).discover_services()
+    assert not waiting.done()
+    await reaching[waiting].device.cancel_connection()
+    with pytest.raises(core.ConnectionError):
+        await waiting
 
 
 async def test_latency_keeps_the_order(station):
