@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
 from drivers.events import Millis
+from hub.cli.bar import Bar
 from hub.cli.rule_streams import Stream
 from rules import Book, HomeSpec
 from rules.what_if import Difference, what_if
@@ -89,20 +89,3 @@ def _answer(number: int) -> Difference:
 def _shares(homes: Sequence[HomeSpec]) -> Iterator[Sequence[HomeSpec]]:
     for first in range(0, len(homes), SHARE):
         yield homes[first : first + SHARE]
-
-
-class Bar:
-    """A line on standard error that fills up; nothing where that is not a screen."""
-
-    def __init__(self, whole: int) -> None:
-        self.whole, self.done = max(1, whole), 0
-        self.shown = sys.stderr.isatty()
-
-    def add(self, done: int) -> None:
-        """So much more is done."""
-        self.done += done
-        if self.shown:
-            filled = 40 * self.done // self.whole
-            end = "\n" if self.done >= self.whole else ""
-            sys.stderr.write(f"\r[{'#' * filled:<40}] {100 * self.done // self.whole:3} %{end}")
-            sys.stderr.flush()
