@@ -13,7 +13,7 @@ from hub.api.context import Here, Origin, Person
 from hub.api.homes import Id, within
 from hub.api.problems import RESPONSES, missing, no_access
 from hub.api.shapes import CommandIn, CommandOut, DeviceDetail, DeviceOut, StateOut
-from hub.centre import commands
+from hub.centre import commands, remote_unlock
 from hub.centre.access import Actor, Right
 from hub.store.centre_tables import CommandRow, Device, DeviceState, Home
 
@@ -45,12 +45,15 @@ async def device(api: Here, person: Person, device: Id) -> DeviceDetail:
         row = await _found(session, person, device)
         wanted = select(DeviceState).where(DeviceState.device == device).order_by(col(DeviceState.state))
         states = (await session.exec(wanted)).all()
-    known = DEVICE_TYPES.get(row.type)
+        known = DEVICE_TYPES.get(row.type)
+        opens = known is not None and bool(commands.DOOR_OPENING & set(known.commands))
+        closed = await remote_unlock.why_not(session, person) if opens else None
     return DeviceDetail.model_validate(
         {
             **row.model_dump(),
             "states": [StateOut.model_validate(state) for state in states],
             "commands": {name: list(args) for name, args in known.commands.items()} if known else {},
+            "no_unlock": closed,
         }
     )
 
@@ -72,6 +75,7 @@ async def ask(api: Here, person: Person, origin: Origin, device: Id, body: Comma
         reason=body.reason,
         alert=body.alert,
         purpose=body.purpose,
+        id=body.id,
     )
     asked = await commands.ask(api.store, api.clock, wish, person, origin)
     api.changed()

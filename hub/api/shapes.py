@@ -214,6 +214,9 @@ class DeviceDetail(DeviceOut):
 
     states: list[StateOut]
     commands: dict[str, list[str]] = Field(description="Command name → names of its arguments.")
+    no_unlock: Says | None = Field(
+        description="Why the municipality does not let this person unlock it from afar; null where it does."
+    )
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
@@ -225,7 +228,8 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
 class CommandIn(In):
     """Ask a device for something. A door needs an alert the person has taken, or a reason.
 
-    403 `sign-in-again`: the sign-in is too old for this. 409 `too-old`: the lock's state was; it is being asked.
+    403 `sign-in-again`: the sign-in is too old for this. 403 `forbidden`: not this person's right, or switched off by
+    the municipality. 409 `too-old`: the lock's state was, or nobody knows how the last opening went; it is being asked.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
@@ -238,6 +242,13 @@ class CommandIn(In):
             description="For a door without an alert: planned visit, blue-light services, or another reason."
         ),
     ] = "other"
+    id: Annotated[
+        str,
+        Field(
+            pattern=r"^([0-9a-f]{24})?$",
+            description="24 random hex digits of the caller's: the same request sent again asks for nothing twice.",
+        ),
+    ] = ""
 
 
 class CommandOut(Out):

@@ -17,14 +17,22 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from drivers.events import Millis, TimeError, parse_time
+from drivers.events import Millis, TimeError, iso, parse_time
 from drivers.registry import DEVICE_TYPES
-from hub.centre import audit, door, unanswered
+from hub.centre import audit, door, remote_unlock, unanswered
 from hub.centre.access import Actor, Right
 from hub.centre.alerts.codes import Words, words
 from hub.centre.alerts.desk import speed_of
 from hub.centre.alerts.policy import Policy, policy_of
-from hub.centre.alerts.refusals import AlertError, NotAllowed, NotFound, Refused, TooOld, Unacceptable
+from hub.centre.alerts.refusals import (
+    AlertError,
+    NotAllowed,
+    NotFound,
+    Refused,
+    StepUp,
+    TooOld,
+    Unacceptable,
+)
 from hub.clock import Clock
 from hub.store.centre_tables import Alert, Change, CommandRow, Device, Home
 from hub.store.engine import Store
@@ -32,10 +40,12 @@ from hub.uplink.messages import Order, down_topic
 
 WAITING = ("queued", "sent")
 OUTCOMES = frozenset({"done", "refused", "failed"})
-DOOR_OPENING = frozenset({"unlock", "unlatch"})
+DOOR_OPENING = frozenset(door.OPENS)
 MOST_DOORS, IN_SECONDS = 3, 600
 """One person opens at most three doors in ten minutes: a stolen session must not empty a street of keys."""
 REASON_LENGTH = 200
+NOT_FOR_THE_TIMELINE = (NotFound, StepUp, TooOld, Unacceptable)
+"""Refusals that are steps on the way to an opening, or of things that do not exist; the trail has them all."""
 SPEAKS_FOR_ITSELF: Mapping[str, str] = MappingProxyType(
     {"visit": "planned visit", "emergency": "blue-light services"}
 )
@@ -54,6 +64,7 @@ NOT_YOURS = words("Ta alarmen først.", "Take the alarm first.")
 ALREADY = words(
     "Det samme er allerede bedt om. Vent på svaret.", "The same is already asked for. Wait for the answer."
 )
+ID_IN_USE = words("Denne id-en er brukt til noe annet.", "This id belongs to another command.")
 TOO_MANY = words(
     "Du har åpnet tre dører på ti minutter. Ring vakttelefonen.",
     "You have opened three doors in ten minutes. Call the duty phone.",
@@ -64,7 +75,8 @@ TOO_MANY = words(
 class Wish:
     """What a person asks for. alert: the one it answers, if any. reason: in their own words.
 
-    purpose: for a door without an alert: visit, emergency or other (hub.centre.door).
+    purpose: for a door without an alert: visit, emergency or other (hub.centre.door). id: chosen by who asks, so
+    that a wish that is sent again, because its answer was lost on the way, asks for nothing twice; empty: a new one.
     """
 
     home: str
@@ -74,6 +86,7 @@ class Wish:
     reason: str = ""
     alert: int | None = None
     purpose: str = ""
+    id: str = ""
 
 
 Publish = Callable[[str, bytes], Awaitable[None]]
@@ -104,6 +117,10 @@ async def _ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str
         await audit.in_order(session)
         device, home = await _device(session, wish, actor)
         _takes(device, wish)
+        if known := await _asked_before(session, wish, actor):
+            return known
+        if wish.name in DOOR_OPENING and (closed := await remote_unlock.why_not(session, actor)):
+            raise NotAllowed(closed)
         why = await _reason(session, wish, actor)
         await _not_twice(session, wish, now)
         await _not_too_often(session, wish, actor, now - round(IN_SECONDS * 1000 * speed_of(clock)))
@@ -119,7 +136,7 @@ async def _ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str
                 return old
             told = {"purpose": purpose.value, **seen.told}
         row = CommandRow(
-            id=secrets.token_hex(12),
+            id=wish.id or secrets.token_hex(12),
             home=home.id,
             device=device.id,
             gateway=home.gateway or "",
@@ -161,7 +178,31 @@ async def _note_refusal(
         data={"name": wish.name, "alert": wish.alert, "refused": refused.says["en"]},
     )
     async with store.writing() as session:
+        await audit.in_order(session)
+        if not isinstance(refused, NOT_FOR_THE_TIMELINE):
+            await _tell_the_home(session, wish, actor, refused, now)
         await audit.write(session, deed)
+
+
+async def _tell_the_home(
+    session: AsyncSession, wish: Wish, actor: Actor, refused: AlertError, now: Millis
+) -> None:
+    """Who wanted a door open and was refused stands in the home's own timeline too."""
+    home = await session.get(Home, wish.home)
+    if home is None:
+        return
+    body = {
+        "outcome": "not_asked",
+        "name": wish.name,
+        "asked_by": actor.staff,
+        "why": wish.reason.strip()[:REASON_LENGTH],
+        "says": dict(refused.says),
+        "home": home.id,
+        "device": wish.device,
+        "at": iso(now),
+    }
+    await unanswered.write_line(session, home.gateway or "", home.id, wish.device, body, now)
+    session.add(Change(at=now, subject="device", ref=wish.device, home=home.id, zone=home.zone))
 
 
 async def _device(session: AsyncSession, wish: Wish, actor: Actor) -> tuple[Device, Home]:
@@ -226,6 +267,16 @@ async def _reason(session: AsyncSession, wish: Wish, actor: Actor) -> str:
             raise Unacceptable(NEEDS_REASON)
         return SPEAKS_FOR_ITSELF[wish.purpose]
     return stated
+
+
+async def _asked_before(session: AsyncSession, wish: Wish, actor: Actor) -> CommandRow | None:
+    """What this very wish has become already. Raises Refused where its id is that of another wish."""
+    known = await session.get(CommandRow, wish.id) if wish.id else None
+    if known is None:
+        return None
+    if (known.device, known.name, known.asked_by) != (wish.device, wish.name, actor.staff):
+        raise Refused(ID_IN_USE)
+    return known
 
 
 async def _not_twice(session: AsyncSession, wish: Wish, now: Millis) -> None:

@@ -2,7 +2,8 @@
 
 A person answers for it by an alert they have taken, a planned visit while on duty, or an override: blue-light services,
 or another reason in words, for which they have just signed in. The lock's state must be fresh: a lock that can be asked
-is asked first. What the trail keeps of an opening is why, how old the state was, and whether the person was on duty.
+is asked first, also after an opening whose end nobody knows; nothing is opened a second time on a lost answer. What the
+trail keeps of an opening is why, how old the state was, and whether the person was on duty.
 """
 
 from __future__ import annotations
@@ -57,6 +58,12 @@ NEVER_SAID = words(
     "Låsen har ikke sagt hvor den står. Den spørres nå; prøv igjen når den har svart.",
     "The lock has not said where it stands. It is being asked now; try again when it has answered.",
 )
+LOST = words(
+    "Ingen vet om den forrige opplåsingen gikk gjennom. Låsen spørres nå; prøv igjen når den har svart.",
+    "Nobody knows whether the last unlocking went through. The lock is asked now; try again when it has answered.",
+)
+
+OPENS = ("unlock", "unlatch")
 
 
 class Purpose(StrEnum):
@@ -70,11 +77,15 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of a door when it is to be opened. age: seconds of the state, None where the lock never said it."""
+    """What is known of a door when it is to be opened. age: seconds of the state, None where the lock never said it.
+
+    lost: how the last opening ended is not known, and the lock has not been heard since.
+    """
 
     state: str
     age: int | None
     on_duty: bool
+    lost: bool = False
 
     @property
     def told(self) -> dict[str, Any]:
@@ -106,9 +117,19 @@ async def look(
     if now - ((await session.exec(heard)).first() or 0) > policy.timers.silent * 1000:
         raise TooOld(CUT_OFF)
     row = await session.get(DeviceState, (device.id, BOLT))
-    age = None if row is None else max(0, now - max(row.heard, await _confirmed(session, device))) // 1000
+    spoke = None if row is None else max(row.heard, await _confirmed(session, device))
+    age = None if spoke is None else max(0, now - spoke) // 1000
     on_shift = told("whole team", await rota_of(session, home.zone), now)
-    return Seen(row.value if row else "", age, actor.staff in {person.id for person in on_shift})
+    on_duty = actor.staff in {person.id for person in on_shift}
+    return Seen(row.value if row else "", age, on_duty, await lost(session, device, spoke))
+
+
+async def lost(session: AsyncSession, device: Device, spoke: Millis | None) -> bool:
+    """Whether nobody knows how the last opening ended. spoke: when the lock last said or confirmed its state."""
+    openings = select(CommandRow).where(CommandRow.device == device.id, col(CommandRow.name).in_(OPENS))
+    last = (await session.exec(openings.order_by(col(CommandRow.asked).desc()).limit(1))).first()
+    unclear = last is not None and last.status in {"failed", "expired"}
+    return last is not None and unclear and (spoke is None or spoke <= last.asked)
 
 
 async def _confirmed(session: AsyncSession, device: Device) -> Millis:
@@ -127,9 +148,10 @@ def check_duty(seen: Seen, purpose: Purpose) -> None:
 
 def too_old(device: Device, seen: Seen, policy: Policy) -> Words | None:
     """The sentence where the state must be asked for first; None where it is fresh, or this lock cannot be asked."""
-    known = DEVICE_TYPES.get(device.type)
-    if known is None or not known.answers or ASK_STATE not in known.commands or device.device_class != "lock":
+    if not can_be_asked(device):
         return None
+    if seen.lost:
+        return LOST
     if seen.age is None:
         return NEVER_SAID
     if seen.age <= FRESH * policy.speed:
@@ -138,6 +160,14 @@ def too_old(device: Device, seen: Seen, policy: Policy) -> Words | None:
     return words(
         f"Låsens stilling er {minutes} min gammel. Den spørres nå; prøv igjen når den har svart.",
         f"The lock's state is {minutes} min old. It is being asked now; try again when it has answered.",
+    )
+
+
+def can_be_asked(device: Device) -> bool:
+    """Whether this lock tells its state when it is asked, so that "done" means it has said it."""
+    known = DEVICE_TYPES.get(device.type)
+    return (
+        known is not None and known.answers and ASK_STATE in known.commands and device.device_class == "lock"
     )
 
 

@@ -6,6 +6,8 @@ unknown, until the lock itself is heard to say where it is; "locked" is never wh
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import update
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -51,10 +53,6 @@ def _deed(row: CommandRow, now: Millis) -> audit.Deed:
 async def journal(session: AsyncSession, row: CommandRow, now: Millis) -> None:
     """Write into the home's journal that a command ran out: no gateway told of it, and the timeline must."""
     await audit.in_order(session)
-    newest = select(func.max(Entry.number)).where(
-        Entry.gateway == row.gateway, Entry.epoch == OWN_EPOCH, Entry.lane == OWN_LANE
-    )
-    number = (await session.exec(newest)).one() or 0
     body = {
         "command": row.id,
         "outcome": row.status,
@@ -63,14 +61,25 @@ async def journal(session: AsyncSession, row: CommandRow, now: Millis) -> None:
         "device": row.device,
         "at": iso(now),
     }
+    await write_line(session, row.gateway, row.home, row.device, body, now)
+
+
+async def write_line(
+    session: AsyncSession, gateway: str, home: str, device: str, body: dict[str, Any], now: Millis
+) -> None:
+    """A `result` of the centre's own in a home's journal. The caller holds the order (`audit.in_order`)."""
+    newest = select(func.max(Entry.number)).where(
+        Entry.gateway == gateway, Entry.epoch == OWN_EPOCH, Entry.lane == OWN_LANE
+    )
+    number = (await session.exec(newest)).one() or 0
     line = Entry(
-        gateway=row.gateway,
+        gateway=gateway,
         epoch=OWN_EPOCH,
         lane=OWN_LANE,
         number=number + 1,
         type="result",
-        home=row.home,
-        device=row.device,
+        home=home,
+        device=device,
         at=now,
         heard=now,
         received=now,

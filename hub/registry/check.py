@@ -14,6 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from drivers import settings
+from drivers.device_settings import settings_of
+from drivers.device_type import DeviceType
 from drivers.registry import UnknownDeviceType, device_type
 from hub.registry import silence
 from hub.registry.models import ALWAYS_ANSWERS, FORMAT, DevicePart, RegistryFile, StepPart
@@ -94,6 +97,8 @@ def _references(registry: RegistryFile) -> Found:
 
 
 def _named(registry: RegistryFile) -> Iterator[tuple[tuple[str | int, ...], str, Iterable[str]]]:
+    for index, name in enumerate(registry.municipality.remote_unlock.teams):
+        yield ("municipality", "remote_unlock", "teams", index), name, registry.teams
     for id_, zone in registry.zones.items():
         yield ("zones", id_, "district"), zone.district, registry.districts
     for id_, team in registry.teams.items():
@@ -140,6 +145,9 @@ def _meaning(registry: RegistryFile) -> Found:
         timers_from(registry.municipality.timers)
     except TimerError as wrong:
         yield ("municipality", "timers"), str(wrong)
+    if not registry.municipality.remote_unlock.roles:
+        said = "with no roles nobody could open a door; write 'allowed: no' instead"
+        yield ("municipality", "remote_unlock", "roles"), said
     yield from _shifts(registry)
     for id_, steps in registry.chains.items():
         yield from _chain(id_, steps)
@@ -203,13 +211,25 @@ def _device(id_: str, device: DevicePart) -> Found:
     if device.device_class not in classes:
         said = f"a {device.type} is a {' or '.join(classes)}, not a {device.device_class!r:.80}"
         yield ("devices", id_, "class"), said
-    if too_odd := silence.problem(known, device.settings):
-        yield ("devices", id_, "settings", "silent_after"), too_odd
-    if "pin" in device.settings:
-        said = "a PIN is a secret: write it to a file of the gateway's secrets folder and name that as 'pin_secret'"
-        yield ("devices", id_, "settings", "pin"), said
+    yield from _settings(id_, known, device.settings)
     if device.until is not None and device.until <= device.since:
         yield ("devices", id_, "until"), "a device is taken away after it came; 'until' lies before 'since'"
+
+
+OPEN_SECRETS = {
+    "pin": "a PIN is a secret: write it to a file of the gateway's secrets folder and name that as 'pin_secret'",
+    "password": "a password is a secret: write it to a file of the gateway's secrets folder and name that as"
+    " 'password_secret'",
+}
+
+
+def _settings(id_: str, known: DeviceType, given: Mapping[str, Any]) -> Found:
+    """Each setting strictly: what nobody knows, what is of the wrong kind, what cannot hold for such a device."""
+    found = dict(settings.problems(settings_of(known), given, known.id))
+    if unwatched := silence.problem(known, given):
+        found["silent_after"] = unwatched
+    for name, sentence in found.items():
+        yield ("devices", id_, "settings", name), OPEN_SECRETS.get(name, sentence)
 
 
 def _addresses(registry: RegistryFile) -> Found:

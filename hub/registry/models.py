@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from drivers.events import Millis, TimeError, parse_time
 
@@ -51,13 +51,29 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+DoorRole = Literal["carer", "nurse", "coordinator"]
+"""The roles that may open doors at all (hub.centre.access); a municipality may leave it to fewer."""
+
+
+class RemoteUnlockPart(Part):
+    """Whether doors are opened from the screen, and by whom. teams: none named means every team.
+
+    Locking is never restricted by it.
+    """
+
+    allowed: StrictBool = True
+    roles: tuple[DoorRole, ...] = get_args(DoorRole)
+    teams: tuple[Id, ...] = ()
+
+
 class MunicipalityPart(Part):
-    """Name, the phone that is always answered, and numbers that are policy. timers: seconds, see hub.centre."""
+    """Name, the phone that is always answered, and what is policy. timers: seconds, see hub.centre."""
 
     name: str
     duty_phone: str
     tz: TimeZoneName = "Europe/Oslo"
     timers: dict[str, int] = {}
+    remote_unlock: RemoteUnlockPart = RemoteUnlockPart()
 
 
 class DistrictPart(Part):

@@ -37,6 +37,21 @@ FAULTS = {
     "lapse_critical: 240|lapse_critical: 0": (
         "line 2: timer lapse_critical is a whole number from 1 to 2678400 seconds, not 0"
     ),
+    "timers: {lapse_critical: 240}|remote_unlock: {allowed: perhaps}": (
+        "line 2: municipality.remote_unlock.allowed: Input should be a valid boolean, not 'perhaps'"
+    ),
+    "timers: {lapse_critical: 240}|remote_unlock: {roles: [technician]}": (
+        "line 2: municipality.remote_unlock.roles.0: Input should be 'carer', 'nurse' or 'coordinator', not"
+    ),
+    "timers: {lapse_critical: 240}|remote_unlock: {roles: []}": (
+        "line 2: with no roles nobody could open a door; write 'allowed: no' instead"
+    ),
+    "timers: {lapse_critical: 240}|remote_unlock: {teams: [team-vest]}": (
+        "line 2: there is no team 'team-vest'; the file has team-nord"
+    ),
+    "timers: {lapse_critical: 240}|remote_unlock: {alowed: no}": (
+        "line 2: there is no 'alowed' here (municipality.remote_unlock.alowed)"
+    ),
     "+4755001122| ": "line 2: the phone that is always answered is missing",
     "7:00, to: 22:00|8:00, to: 22:00": "line 12: nobody is nurse on duty in the team team-nord from 07:00 to 08:00",
     "tell: alarm centre|tell: shift leader": (
