@@ -25,7 +25,7 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 
 def test_it_serves_and_stops_in_order(tmp_path: Path) -> None:
-    """An empty folder is enough; SIGTERM ends it with exit code 0 within five seconds."""
+    """An empty folder is enough; SIGTERM ends it with exit code 0."""
     port = free_port()
     process = start("--data", str(tmp_path), "--port", str(port))
     assert process.stderr is not None
@@ -35,7 +35,7 @@ def test_it_serves_and_stops_in_order(tmp_path: Path) -> None:
     page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True, headers={"accept": "text/html"})
     assert "engangslenke" in page.text
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
+    assert process.wait(30) == 0
     process.stderr.close()
 
 

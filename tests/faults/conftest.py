@@ -38,7 +38,7 @@ RATE = 200
 """Events a second, over all devices."""
 PAUSE = 1 / RATE
 LOOK_EVERY = 0.05
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds for anything that must come in the end."""
 
 BROKERS = {"nats-server": NatsServer, "mosquitto": Mosquitto}

@@ -59,7 +59,7 @@ class Journal:
         await self.open.wait()
         return Receipt(accepted=self.accepts)
 
-    async def until(self, enough: Callable[[list[Frame]], bool], within: float = 5 * PACE) -> list[Frame]:
+    async def until(self, enough: Callable[[list[Frame]], bool], within: float = 30 * PACE) -> list[Frame]:
         """Wait until the frames heard are enough."""
         async with asyncio.timeout(within), self._more:
             await self._more.wait_for(lambda: enough(self.frames))
@@ -130,7 +130,7 @@ def make_link(radio: BumblePort) -> Callable[..., BleLink]:
     return make
 
 
-async def until(condition: Callable[[], object], within: float = 5 * PACE) -> None:
+async def until(condition: Callable[[], object], within: float = 30 * PACE) -> None:
     """Let the loop run until something is so."""
     async with asyncio.timeout(within):
         while not condition():

@@ -60,7 +60,7 @@ class Ear:
             self.changed.notify_all()
         return receipt
 
-    async def until(self, holds: Callable[[], bool], within: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], bool], within: float = 30.0) -> None:
         """Wait until something that a frame brings about holds."""
         async with asyncio.timeout(within), self.changed:
             await self.changed.wait_for(holds)
@@ -83,7 +83,7 @@ class Running:
         self.states.append(health)
         self.changed.set()
 
-    async def until(self, state: str, within: float = 10.0) -> LinkHealth:
+    async def until(self, state: str, within: float = 30.0) -> LinkHealth:
         """Wait until the link is in this state."""
         async with asyncio.timeout(within):
             while self.link.health().state != state:

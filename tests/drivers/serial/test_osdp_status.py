@@ -38,7 +38,7 @@ class Line:
     link: OsdpLink
     ear: Any
 
-    async def until(self, state: str, within: float = 15.0) -> None:
+    async def until(self, state: str, within: float = 30.0) -> None:
         """Wait until the line is in this state."""
         async with asyncio.timeout(within):
             while self.link.health().state != state:
@@ -46,7 +46,7 @@ class Line:
 
     async def heard(self, kind: str, times: int = 1) -> list[Fact]:
         """Wait for facts of a kind."""
-        await self.ear.until(lambda: len(self.ear.of(kind)) >= times, within=15.0)
+        await self.ear.until(lambda: len(self.ear.of(kind)) >= times)
         return list(self.ear.of(kind))
 
 
@@ -172,7 +172,7 @@ async def test_after_a_fault_of_the_reader_the_door_opens_once_more(line: OpenLi
     async with line() as on:
         await on.until("up")
         setattr(on.reader.faults, fault, 1)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while getattr(on.reader.faults, fault):
                 await asyncio.sleep(0.02)
         await on.until("up")
@@ -186,7 +186,7 @@ async def test_a_wrong_speed_is_named(line: OpenLine) -> None:
     """Bytes come and none can be read."""
     async with line() as on:
         on.reader.cable.fail(to_program=Faults(wrong_speed=True))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while "does the other side speak 9600 8N1" not in on.link.health().reason:
                 await asyncio.sleep(0.02)
 
