@@ -77,6 +77,7 @@ class Wish:
 
     purpose: for a door without an alert: visit, emergency or other (hub.centre.door). id: chosen by who asks, so
     that a wish that is sent again, because its answer was lost on the way, asks for nothing twice; empty: a new one.
+    house: the house number that a person typed to show which door they mean; None where none was asked for.
     """
 
     home: str
@@ -87,6 +88,7 @@ class Wish:
     alert: int | None = None
     purpose: str = ""
     id: str = ""
+    house: str | None = None
 
 
 Publish = Callable[[str, bytes], Awaitable[None]]
@@ -122,6 +124,7 @@ async def _ask(store: Store, clock: Clock, wish: Wish, actor: Actor, origin: str
         if wish.name in DOOR_OPENING and (closed := await remote_unlock.why_not(session, actor)):
             raise NotAllowed(closed)
         why = await _reason(session, wish, actor)
+        door.check_house(home.address, wish.house)
         await _not_twice(session, wish, now)
         await _not_too_often(session, wish, actor, now - round(IN_SECONDS * 1000 * speed_of(clock)))
         policy = await policy_of(session, speed=speed_of(clock))

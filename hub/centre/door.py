@@ -8,6 +8,7 @@ trail keeps of an opening is why, how old the state was, and whether the person 
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +22,7 @@ from drivers.registry import DEVICE_TYPES
 from hub.centre.access import Actor
 from hub.centre.alerts.codes import Words, words
 from hub.centre.alerts.policy import Policy
-from hub.centre.alerts.refusals import NotAllowed, StepUp, TooOld
+from hub.centre.alerts.refusals import NotAllowed, StepUp, TooOld, Unacceptable
 from hub.centre.duty import rota_of, told
 from hub.store.centre_tables import CommandRow, Device, DeviceState, Gateway, Home
 
@@ -65,6 +66,14 @@ LOST = words(
 
 OPENS = ("unlock", "unlatch")
 
+WRONG_HOUSE = words(
+    "Husnummeret stemmer ikke med adressen. Se etter at det er riktig dør.",
+    "The house number is not that of the address. Make sure that it is the right door.",
+)
+
+HOUSE = re.compile(r"(?<!\w)\d+(?:\s?[^\W\d_](?!\w))?")
+"""A house number in an address, with its letter: the `12 B` of `Kirkeveien 12 B`."""
+
 
 class Purpose(StrEnum):
     """Why a person wants a door open."""
@@ -100,6 +109,22 @@ def purpose_of(stated: str, alert: int | None) -> Purpose:
     return Purpose(stated) if stated in {"visit", "emergency"} else Purpose.OTHER
 
 
+def house_number(address: str) -> str:
+    """The house number of an address as people type it, `12b`; empty where it has none."""
+    found: list[str] = HOUSE.findall(address.partition(",")[0])
+    return _typed(found[-1]) if found else ""
+
+
+def _typed(text: str) -> str:
+    return "".join(text.split()).casefold()
+
+
+def check_house(address: str, typed: str | None) -> None:
+    """Raise Unacceptable where somebody who was asked for the house number typed another. None: nobody was asked."""
+    if typed is not None and _typed(typed)[:20] != house_number(address):
+        raise Unacceptable(WRONG_HOUSE)
+
+
 def check_login(actor: Actor, purpose: Purpose) -> None:
     """Raise StepUp where this person must sign in anew. How long ago somebody unknown signed in is too long."""
     age = actor.login_age
@@ -117,11 +142,16 @@ async def look(
     if now - ((await session.exec(heard)).first() or 0) > policy.timers.silent * 1000:
         raise TooOld(CUT_OFF)
     row = await session.get(DeviceState, (device.id, BOLT))
-    spoke = None if row is None else max(row.heard, await _confirmed(session, device))
+    spoke = await last_word(session, device, row)
     age = None if spoke is None else max(0, now - spoke) // 1000
     on_shift = told("whole team", await rota_of(session, home.zone), now)
     on_duty = actor.staff in {person.id for person in on_shift}
     return Seen(row.value if row else "", age, on_duty, await lost(session, device, spoke))
+
+
+async def last_word(session: AsyncSession, device: Device, bolt: DeviceState | None) -> Millis | None:
+    """When the lock last said, or confirmed when asked, what is known of its bolt; None where it never said."""
+    return None if bolt is None else max(bolt.heard, await _confirmed(session, device))
 
 
 async def lost(session: AsyncSession, device: Device, spoke: Millis | None) -> bool:

@@ -8,7 +8,6 @@ never restricted.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from pydantic import ValidationError
 from sqlmodel import select

@@ -9,7 +9,8 @@ from sqlmodel import col, select
 
 from hub.centre import commands
 from hub.centre.access import Actor
-from hub.centre.alerts.refusals import NotAllowed, Refused, TooOld
+from hub.centre.alerts.refusals import NotAllowed, Refused, TooOld, Unacceptable
+from hub.centre.door import house_number
 from hub.centre.remote_unlock import NOT_YOUR_ROLE, NOT_YOUR_TEAM, SWITCHED_OFF, UNREADABLE, refusal
 from hub.store.centre_tables import Audit, CommandRow, Entry, Municipality
 
@@ -129,3 +130,26 @@ async def test_after_a_lost_answer_the_lock_is_asked_first(
     await fresh_lock()
     clock.at += 1
     assert (await ask(people.nils)).id != first.id
+
+
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [
+        ("Storgata 1", "1"),
+        ("Strandgata 4, 3. etasje", "4"),
+        ("17. mai-gata 5, 0470 Oslo", "5"),
+        ("Kirkeveien 12 B", "12b"),
+        ("Storgata 1 H0201", "1"),
+        ("Prestegården", ""),
+    ],
+)
+def test_the_house_number_of_an_address(address: str, number: str) -> None:
+    """What stands before the first comma, with its letter; no street, floor or postcode."""
+    assert house_number(address) == number
+
+
+async def test_the_wrong_house_number_opens_nothing(people, ask, fresh_lock) -> None:
+    """Whoever typed another number meant another door; case and spaces do not matter."""
+    with pytest.raises(Unacceptable, match="right door"):
+        await ask(people.nils, house="7")
+    assert (await ask(people.nils, house=" 1 ")).name == "unlock"
