@@ -18,6 +18,7 @@ from hub.centre import commands
 from hub.centre.centre import Centre
 from hub.store.centre_tables import Alert, CommandRow, Gateway, Notification
 from hub.uplink.messages import HINT_TOPIC, Ack, Order, Part
+from tests.ports import free_port
 
 pytestmark = pytest.mark.broker
 
@@ -157,20 +158,24 @@ async def test_part_and_command(store, clock, broker, box, people):
     assert hashes["gw1"] == part.hash
 
 
-async def test_pages(store, clock, broker, unused_tcp_port):
+async def test_pages(store, clock, broker):
     """The process says whether it is ready, and what it counts."""
-    centre = Centre(store, clock, broker.url("centre"))
-    async with in_background(centre.run(unused_tcp_port)), httpx.AsyncClient() as client:
-        await asyncio.wait_for(centre.client.up.wait(), 20)
-        for _ in range(200):
-            with contextlib.suppress(httpx.HTTPError):
-                answer = await client.get(f"http://127.0.0.1:{unused_tcp_port}/readyz")
-                if answer.status_code == 200:
-                    break
-            await asyncio.sleep(0.05)
+    centre, port = Centre(store, clock, broker.url("centre")), free_port()
+    async with in_background(centre.run(port)), httpx.AsyncClient() as client:
+        async with asyncio.timeout(30):
+            while (answer := await asked(client, f"http://127.0.0.1:{port}/readyz")) is None:
+                await asyncio.sleep(0.05)
         assert answer.json()["database"] == "ok"
-        figures = (await client.get(f"http://127.0.0.1:{unused_tcp_port}/metrics")).text
+        figures = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
         assert "trygghub_deadline_overdue_seconds" in figures
+
+
+async def asked(client, url) -> httpx.Response | None:
+    """The answer, once it is a good one."""
+    with contextlib.suppress(httpx.HTTPError):
+        answer = await client.get(url)
+        return answer if answer.status_code == 200 else None
+    return None
 
 
 async def test_a_rule_book_with_a_slip(store, clock, broker, tmp_path):
@@ -178,7 +183,8 @@ async def test_a_rule_book_with_a_slip(store, clock, broker, tmp_path):
     book = tmp_path / "book.yaml"
     book.write_text("rules: {broken: {}}\n", encoding="utf-8")
     centre = Centre(store, clock, broker.url("centre"), rules=book)
-    async with in_background(centre.run()):
-        await asyncio.wait_for(centre.client.up.wait(), 20)
-    (alert,) = [row for row in await rows(store, Alert) if row.rule == "hub:rule book not read"]
+    async with in_background(centre.run()), asyncio.timeout(30):
+        while not (told := [row for row in await rows(store, Alert) if row.rule == "hub:rule book not read"]):
+            await asyncio.sleep(0.05)
+    (alert,) = told
     assert "book.yaml" in alert.says["en"]

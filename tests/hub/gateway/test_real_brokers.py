@@ -241,6 +241,7 @@ async def test_a_press_goes_all_the_way(box: Any, people: Any) -> None:
         ["pendant-1:p1"],
     )
     assert [e["type"] for _, e in sorted(around.centre.kept["alarm"].items())] == ["event", "decision"]
+    around.devices.acked.clear()
     await around.devices.say("pendant-1", "p1", "pendant.pressed")
     assert gateway.hearing.counters["events"] == 1
 
