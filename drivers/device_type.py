@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from drivers.events import Fact, Frame, Millis
+from drivers.settings import NO_SETTINGS, Settings
 
 LinkName: TypeAlias = Literal["mqtt", "ble", "serial", "sip", "tcp"]
 
@@ -150,7 +151,9 @@ class DeviceType:
     signature: how a frame of it is recognised before it is registered, one sentence for people.
     commands: command name → names of its arguments. encode: command → bytes; raises ValueError with a sentence.
     It may remember in `unit.memory` what it asked, where only the device's next state answers.
-    silent_after: seconds without any frame after which it is silent; None where the device only ever calls.
+    silent_after: seconds without any frame after which it is silent; None where only the installed one's setting can
+    say. only_when_used: it sends nothing unless somebody uses it, so its silence says nothing and is not watched.
+    settings: those of its own, beside those that its link has (drivers.device_settings).
     knows_taken: a dispenser that can tell that a dose was taken, not merely dispensed (VKP 1.3).
     own_clock: its `at` may be trusted after clamping; else the gateway stamps.
     answers: the wire waits for our word before it forgets, so we acknowledge after commit.
@@ -179,6 +182,8 @@ class DeviceType:
     source: str = ""
     ble: BleUse | None = None
     topics: Topics = no_topics
+    only_when_used: bool = False
+    settings: Settings = field(default_factory=lambda: NO_SETTINGS)
 
     @property
     def classes(self) -> frozenset[str]:

@@ -16,8 +16,8 @@ _SPANS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 def table() -> str:
     """One row a device type."""
     head = (
-        "| type | product | link | classes | commands | silent after | answered | source |\n"
-        + "|---" * 8
+        "| type | product | link | classes | commands | settings | silent after | answered | source |\n"
+        + "|---" * 9
         + "|"
     )
     return "\n".join([head, *map(_row, DEVICE_TYPES.values())])
@@ -39,7 +39,8 @@ def _row(type_: DeviceType) -> str:
         type_.link,
         ", ".join(classes),
         ", ".join(map(_command, type_.commands.items())) or "–",
-        _span(type_.silent_after),
+        ", ".join(f"`{name}`" for name in type_.settings) or "–",
+        "only heard when used" if type_.only_when_used else _span(type_.silent_after),
         "yes" if type_.answers else "no",
         type_.source.replace("|", "/"),
     )
@@ -53,7 +54,7 @@ def _command(named: tuple[str, tuple[str, ...]]) -> str:
 
 def _span(seconds: int | None) -> str:
     if seconds is None:
-        return "never"
+        return "by setting only"
     size, unit = next((each for each in _SPANS if seconds % each[0] == 0), (1, "s"))
     return f"{seconds // size} {unit}"
 

@@ -10,7 +10,9 @@ from dashboard.look.words import Language, pick, say
 from dashboard.reads.devices import Known
 from drivers.catalogue import CATALOGUE
 from drivers.events import Millis
-from hub.store.centre_tables import DeviceState
+from drivers.registry import DEVICE_TYPES
+from hub.registry.silence import silent_after
+from hub.store.centre_tables import Device, DeviceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class StateShown:
 
 @dataclass(frozen=True, slots=True)
 class DeviceShown:
-    """One device. unknown: nothing of it may be shown as current."""
+    """One device. unknown: nothing of it may be shown as current. unwatched: why its silence is no alarm, or empty."""
 
     id: str
     name: str
@@ -35,6 +37,7 @@ class DeviceShown:
     type: str
     heard: Moment | None
     unknown: bool
+    unwatched: str
     states: tuple[StateShown, ...]
 
 
@@ -52,8 +55,19 @@ def shown_device(known: Known, now: Millis, tz: str, language: Language) -> Devi
         type=device.type,
         heard=moment(known.heard, now, tz, language) if known.heard is not None else None,
         unknown=known.silent,
+        unwatched=_unwatched(device, language),
         states=tuple(_state(state, now, tz, language) for state in known.states),
     )
+
+
+def _unwatched(device: Device, language: Language) -> str:
+    """Whoever looks at a device must see that nobody would be told of its silence."""
+    known = DEVICE_TYPES.get(device.type)
+    if known is None or silent_after(known, device.settings) is not None:
+        return ""
+    if known.only_when_used:
+        return say(language, "reports only when it is used, so its silence cannot be noticed")
+    return say(language, "nothing is set for how long it may be quiet, so its silence is not noticed")
 
 
 def _state(state: DeviceState, now: Millis, tz: str, language: Language) -> StateShown:

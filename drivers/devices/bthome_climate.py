@@ -23,6 +23,7 @@ DEVICE = DeviceType(
     ),
     signature="service data 0xFCD2 with a temperature (0x02, 0x45, 0x57) or humidity (0x03, 0x2E) object",
     silent_after=3600,
+    settings=bthome.SETTINGS,
     source="bthome.io format and encryption; Shelly BLE documentation, BLU H&T (a packet a minute)",
     ble=BleUse(adverts=frozenset({bthome.CHANNEL})),
 )

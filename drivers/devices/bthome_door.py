@@ -25,6 +25,7 @@ DEVICE = DeviceType(
     ),
     signature="service data 0xFCD2 with a door (0x1A), window (0x2D), opening (0x11) or garage door (0x1B) object",
     silent_after=26 * 3600,
+    settings=bthome.SETTINGS,
     source="bthome.io format and encryption; Shelly BLE documentation, BLU Door/Window",
     ble=BleUse(adverts=frozenset({bthome.CHANNEL})),
 )

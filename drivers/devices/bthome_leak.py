@@ -22,6 +22,7 @@ DEVICE = DeviceType(
     ),
     signature="service data 0xFCD2 with a moisture object (0x20)",
     silent_after=26 * 3600,
+    settings=bthome.SETTINGS,
     source="bthome.io format and encryption",
     ble=BleUse(adverts=frozenset({bthome.CHANNEL})),
 )

@@ -27,6 +27,7 @@ DEVICE = DeviceType(
     signature="service data 0xFCD2 with a motion (0x21), moving (0x22), occupancy (0x23), presence (0x25) or "
     "vibration (0x2C) object",
     silent_after=26 * 3600,
+    settings=bthome.SETTINGS,
     source="bthome.io format and encryption; Shelly BLE documentation, BLU Motion",
     ble=BleUse(adverts=frozenset({bthome.CHANNEL})),
 )

@@ -66,6 +66,7 @@ DEVICE = DeviceType(
     decode=decode,
     signature="service data 0xFCD2 with a button object (0x3A)",
     silent_after=4 * 3600,
+    settings=bthome.SETTINGS,
     source="bthome.io format and encryption; Shelly BLE documentation, BLU Button",
     ble=BleUse(adverts=frozenset({bthome.CHANNEL})),
 )

@@ -35,6 +35,7 @@ DEVICE = DeviceType(
     ),
     signature="service data 0xFCD2 with a smoke (0x29), heat (0x1D), carbon monoxide (0x17) or gas (0x1C) object",
     silent_after=26 * 3600,
+    settings=bthome.SETTINGS,
     source="bthome.io format and encryption",
     ble=BleUse(adverts=frozenset({bthome.CHANNEL})),
 )

@@ -16,6 +16,7 @@ from drivers.events import DecodeError, Fact, Frame, Value
 from drivers.protocols.alarm_codes import KINDS, Code, contact_id, kind_of, sia_letters
 from drivers.protocols.dc09 import POLL, Framer, Message, occurred, read_frame
 from drivers.protocols.streams import BLOCK, read_stream
+from drivers.settings import one_of, table, text
 
 READ: Final = MappingProxyType({"ADM-CID": contact_id, "SIA-DCS": sia_letters})
 ANSWERS: Final = frozenset({"ACK", "NAK", "DUH", "RSP"})
@@ -81,6 +82,8 @@ def _place(zone: str, unit: Unit) -> str:
     return f"zone {zone.lstrip('0')}" if zone.strip("0") else ""
 
 
+SETTINGS: Final = {"codes": table(one_of(*sorted(EMITS))), "places": table(text(100))}
+
 DEVICE = DeviceType(
     id="dc09_panel",
     vendor="any",
@@ -94,5 +97,6 @@ DEVICE = DeviceType(
     silent_after=3_600,
     own_clock=True,
     answers=True,
+    settings=SETTINGS,
     source="ANSI/SIA DC-09, DC-05 (Contact ID), DC-03 (SIA letters)",
 )

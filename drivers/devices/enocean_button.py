@@ -9,6 +9,7 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact
 from drivers.protocols.eep import profile, rps
 from drivers.protocols.esp3 import Telegram
+from drivers.protocols.esp3_line import STICK
 from drivers.protocols.streams import Read
 
 PRESSED, RELEASED = 0x10, 0x00
@@ -33,5 +34,7 @@ DEVICE = DeviceType(
     decode=profile("pendant.fault", _read),
     signature="radio telegrams of RORG F6 with payload 10 or 00",
     silent_after=None,
+    only_when_used=True,
+    settings=STICK,
     source="EnOcean Equipment Profiles 2.6, F6-01-01; EnOcean Serial Protocol 3",
 )

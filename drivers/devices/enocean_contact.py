@@ -9,6 +9,7 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import Fact
 from drivers.protocols.eep import LEARN, changed, expect, profile
 from drivers.protocols.esp3 import ONE_BYTE, Telegram
+from drivers.protocols.esp3_line import STICK
 from drivers.protocols.streams import Read
 
 CLOSED: Final = 0x01
@@ -31,8 +32,9 @@ DEVICE = DeviceType(
     link="serial",
     device_class="door",
     emits=frozenset({"door.opened", "door.closed", "door.heartbeat", "door.fault"}),
-    decode=profile("door.fault", _read),
+    decode=profile("door.fault", _read, watched=True),
     signature="radio telegrams of RORG D5 (1BS), payload 08 or 09",
     silent_after=14_400,
+    settings=STICK,
     source="EnOcean Equipment Profiles 2.6, D5-00-01; EnOcean Serial Protocol 3",
 )

@@ -9,6 +9,7 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact
 from drivers.protocols.eep import profile, rps
 from drivers.protocols.esp3 import Telegram
+from drivers.protocols.esp3_line import STICK
 from drivers.protocols.streams import Read
 
 INSERTED: Final[dict[tuple[int, int], bool]] = {(0x70, 0x30): True, (0x00, 0x20): False}
@@ -35,5 +36,7 @@ DEVICE = DeviceType(
     decode=profile("room.fault", _read),
     signature="radio telegrams of RORG F6, payload 70 or 00",
     silent_after=None,
+    only_when_used=True,
+    settings=STICK,
     source="EnOcean Equipment Profiles 2.6, F6-04-01; EnOcean Serial Protocol 3",
 )

@@ -9,6 +9,7 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact
 from drivers.protocols.eep import changed, profile, rps
 from drivers.protocols.esp3 import Telegram
+from drivers.protocols.esp3_line import STICK
 from drivers.protocols.streams import Read
 
 WET: Final = 0x11
@@ -36,5 +37,7 @@ DEVICE = DeviceType(
     decode=profile("water.fault", _read),
     signature="radio telegrams of RORG F6 with payload 11",
     silent_after=None,
+    only_when_used=True,
+    settings=STICK,
     source="EnOcean Equipment Profiles 2.6, F6-05-01; EnOcean Serial Protocol 3",
 )

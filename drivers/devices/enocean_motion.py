@@ -13,7 +13,9 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import Fact
 from drivers.protocols.eep import LEARN, expect, profile
 from drivers.protocols.esp3 import FOUR_BYTES, Telegram
+from drivers.protocols.esp3_line import STICK
 from drivers.protocols.streams import Read
+from drivers.settings import number
 
 MOVEMENT: Final = 128
 VOLTS: Final = 0.02
@@ -31,6 +33,8 @@ def _read(telegram: Telegram, unit: Unit) -> Read:
     return facts
 
 
+SETTINGS: Final = {**STICK, "low_volts": number(0, 5, "volts")}
+
 DEVICE = DeviceType(
     id="enocean_motion",
     vendor="any",
@@ -39,8 +43,9 @@ DEVICE = DeviceType(
     link="serial",
     device_class="room",
     emits=frozenset({"room.motion", "room.heartbeat", "room.battery_low", "room.fault"}),
-    decode=profile("room.fault", _read),
+    decode=profile("room.fault", _read, watched=True),
     signature="radio telegrams of RORG A5 (4BS) with four bytes",
     silent_after=14_400,
+    settings=SETTINGS,
     source="EnOcean Equipment Profiles 2.6, A5-07-01; EnOcean Serial Protocol 3",
 )

@@ -13,7 +13,9 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import Fact
 from drivers.protocols.eep import ENERGY_BOW, NU, profile, rps
 from drivers.protocols.esp3 import Telegram
+from drivers.protocols.esp3_line import STICK
 from drivers.protocols.streams import Read
+from drivers.settings import one_of, table
 
 BUTTONS: Final = ("AI", "A0", "BI", "B0")
 """R1, bits 7 to 5 of the payload. EEP 2.6.8, F6-02-01."""
@@ -32,6 +34,11 @@ def _read(telegram: Telegram, unit: Unit) -> Read:
     return [Fact("pendant.cancelled" if meaning == "cancelled" else "pendant.pressed")]
 
 
+SETTINGS: Final = {
+    **STICK,
+    "buttons": table(one_of("pressed", "cancelled", "ignored"), keys=one_of(*BUTTONS)),
+}
+
 DEVICE = DeviceType(
     id="enocean_pendant",
     vendor="any",
@@ -43,5 +50,7 @@ DEVICE = DeviceType(
     decode=profile("pendant.fault", _read),
     signature="radio telegrams of RORG F6 with the button in bits 7 to 5",
     silent_after=None,
+    only_when_used=True,
+    settings=SETTINGS,
     source="EnOcean Equipment Profiles 2.6, F6-02-01, F6-02-02; EnOcean Serial Protocol 3",
 )

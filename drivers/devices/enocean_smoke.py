@@ -9,6 +9,7 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact
 from drivers.protocols.eep import changed, profile, rps
 from drivers.protocols.esp3 import Telegram
+from drivers.protocols.esp3_line import STICK
 from drivers.protocols.streams import Read
 
 ALARM: Final = 0x10
@@ -38,8 +39,9 @@ DEVICE = DeviceType(
     emits=frozenset(
         {"smoke.detected", "smoke.cleared", "smoke.heartbeat", "smoke.battery_low", "smoke.fault"}
     ),
-    decode=profile("smoke.fault", _read),
+    decode=profile("smoke.fault", _read, watched=True),
     signature="radio telegrams of RORG F6 with payload 10, 00 or 30",
     silent_after=86_400,
+    settings=STICK,
     source="EnOcean Equipment Profiles 2.6, F6-05-02; EnOcean Serial Protocol 3",
 )

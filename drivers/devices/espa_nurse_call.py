@@ -36,6 +36,7 @@ from drivers.protocols.espa444 import (
     decode_block,
     encode_block,
 )
+from drivers.protocols.espa444_settings import SETTINGS
 from drivers.protocols.streams import BLOCK, LINE, read_stream
 
 CALL_TYPES: Final[Mapping[str, str]] = MappingProxyType({"1": "cleared", "2": "raised", "3": "raised"})
@@ -195,5 +196,6 @@ DEVICE = DeviceType(
     commands=MappingProxyType({"page": ("address", "text"), "status": ("address", "status")}),
     encode=encode,
     answers=True,
+    settings=SETTINGS,
     source="ESPA Publication 4.4.4 (proposal for serial data interface for paging equipment)",
 )

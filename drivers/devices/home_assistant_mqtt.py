@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
 from drivers.events import DecodeError, Fact, Frame, Value
@@ -33,6 +33,7 @@ from drivers.protocols.home_assistant import (
 )
 from drivers.protocols.json_payload import MAX_PAYLOAD, read_object
 from drivers.protocols.zigbee2mqtt import press_of
+from drivers.settings import Setting, one_of
 
 WANTED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"lock": ("payload_lock", "LOCK"), "unlock": ("payload_unlock", "UNLOCK")}
@@ -282,6 +283,18 @@ def encode(command: Command, unit: Unit) -> Outgoing:
     return Outgoing(topic, lock.word(*WANTED[command.name]).encode(), wait=30_000)
 
 
+def _can_be_read(listed: object) -> bool:
+    try:
+        return bool(entities({"entities": listed}))
+    except DecodeError:
+        return False
+
+
+SETTINGS: Final = {
+    "class": one_of(*CLASSES),
+    "entities": Setting("a list of announcements as `trygghub adopt` prints them", _can_be_read),
+}
+
 DEVICE = DeviceType(
     id="home_assistant_mqtt",
     vendor="any",
@@ -298,5 +311,6 @@ DEVICE = DeviceType(
     commands=MappingProxyType({"lock": (), "unlock": ()}),
     encode=encode,
     topics=topics,
+    settings=SETTINGS,
     source="Home Assistant documentation: MQTT discovery; MQTT binary sensor, sensor, event, device trigger, lock",
 )

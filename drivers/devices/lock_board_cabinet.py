@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
 from drivers.events import DecodeError, Fact, Frame
 from drivers.protocols.lock_board import Board, Status, Unlocked, read_answer, write_unlock
+from drivers.protocols.lock_board_line import SETTINGS as BOARDS
 from drivers.protocols.streams import LINE, Read
+from drivers.settings import table, text
 
 
 def decode(frame: Frame, unit: Unit) -> Read:
@@ -80,6 +83,11 @@ def encode(command: Command, unit: Unit) -> Outgoing:
     return Outgoing("block", write_unlock(board, channel), wait=5_000)
 
 
+SETTINGS: Final = {
+    **BOARDS,
+    "names": table(text(100), keys=text(form="a compartment's number", pattern=r"[0-9]{1,2}")),
+}
+
 DEVICE = DeviceType(
     id="lock_board_cabinet",
     vendor="any",
@@ -95,5 +103,6 @@ DEVICE = DeviceType(
     silent_after=600,
     commands=MappingProxyType({"unlock": ("compartment",)}),
     encode=encode,
+    settings=SETTINGS,
     source="RS-485 lock control board manuals (frames 8A, 80)",
 )

@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact, Frame
 from drivers.protocols import reports
 from drivers.protocols.chirpstack import CODECS, Uplink, battery, mapped, uplink
+from drivers.settings import one_of, table
 
 EMITS = frozenset(
     {
@@ -80,6 +82,8 @@ def _thinned(found: list[Fact], frame: Frame, unit: Unit) -> Iterator[Fact]:
             yield fact
 
 
+SETTINGS: Final = {"codec": one_of(*CODECS), "fields": table(one_of(*sorted(EMITS)))}
+
 DEVICE = DeviceType(
     id="lorawan_pendant",
     vendor="Milesight and others",
@@ -94,5 +98,6 @@ DEVICE = DeviceType(
     recognises=lambda frame: (
         frame.link == "mqtt" and frame.address.startswith("lorawan/") and frame.channel == "up"
     ),
+    settings=SETTINGS,
     source="ChirpStack v4 documentation (MQTT integration); Milesight WS101 user guide",
 )

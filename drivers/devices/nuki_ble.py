@@ -15,6 +15,7 @@ from typing import Final
 from drivers.device_type import BleUse, Command, DeviceType, Outgoing, Result, Unit
 from drivers.events import DecodeError, Fact, Frame, Millis, Value
 from drivers.protocols import nuki, nuki_log, nuki_talk, reports
+from drivers.settings import file_of_secret
 
 BOLT: Final[Mapping[int, str]] = MappingProxyType(
     {1: "lock.locked", 3: "lock.unlocked", 5: "lock.unlocked", 6: "lock.unlocked", 0xFE: "lock.jammed"}
@@ -313,6 +314,7 @@ DEVICE = DeviceType(
     commands=MappingProxyType({"lock": (), "unlock": ()}),
     encode=encode,
     own_clock=True,
+    settings=MappingProxyType({"pin_secret": file_of_secret()}),
     source="Nuki Smart Lock Bluetooth API 2.2 with its command usage examples",
     ble=BleUse(subscribe=(nuki.USER_DATA,), conversation=nuki_talk.Talk, calls=nuki.calls),
 )

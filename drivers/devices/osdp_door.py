@@ -31,6 +31,7 @@ from drivers.protocols.osdp import (
     read_reply,
 )
 from drivers.protocols.streams import LINE, Read, read_stream
+from drivers.settings import taken
 
 
 def decode(frame: Frame, unit: Unit) -> Read:
@@ -171,18 +172,16 @@ def _status(payload: bytes) -> Read:
 
 
 def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 64 else 0
+    return value if type(value) is int and 0 <= value < 64 else 0
 
 
 def encode(command: Command, unit: Unit) -> Outgoing:
     """Open the strike for a while. Raises ValueError with a sentence."""
     if command.name != "unlock":
         raise ValueError(f"an OSDP door takes the command unlock, not {command.name!r:.40}")
-    seconds = command.args.get("seconds", unit.settings.get("seconds", 5))
-    try:
-        payload = osdp.write_unlock(_number(unit.settings.get("output", 0)), float(seconds))
-    except TypeError:
-        raise ValueError(f"seconds is a number, not {seconds!r:.40}") from None
+    said = command.args if "seconds" in command.args else unit.settings
+    seconds = float(taken(osdp.SETTINGS, said, "seconds"))
+    payload = osdp.write_unlock(taken(osdp.SETTINGS, unit.settings, "output"), seconds)
     unit.memory["asked"] = command.id
     return Outgoing("out", payload, wait=10_000)
 
@@ -213,5 +212,6 @@ DEVICE = DeviceType(
     silent_after=900,
     commands=MappingProxyType({"unlock": ("seconds",)}),
     encode=encode,
+    settings=osdp.SETTINGS,
     source="IEC 60839-11-5 (OSDP 2.2)",
 )

@@ -17,6 +17,7 @@ from drivers.device_type import DeviceType, Unit
 from drivers.events import DecodeError, Fact, Frame, Value
 from drivers.protocols.scaip import Request, read_request
 from drivers.protocols.scaip_codes import CLASSES, CLEARING, ENURESIS, FACTS, FALL, GENERIC, HELP, PLACES
+from drivers.settings import one_of, table, text
 
 ALARMS: Final = frozenset({9, 10})
 OWN_CLASSES: Final = frozenset({*CLASSES.values(), "call"})
@@ -102,6 +103,11 @@ def _place(lco: int, settings: Mapping[str, object]) -> str:
 
 EMITS: Final = frozenset(spec.kind for spec in CATALOGUE.facts.values() if spec.device_class in OWN_CLASSES)
 
+SETTINGS: Final = {
+    "places": table(text(100), keys=text(form="three digits", pattern=r"[0-9]{3}")),
+    "language": one_of("nb", "en", usual="nb"),
+}
+
 DEVICE = DeviceType(
     id="scaip_unit",
     vendor="any",
@@ -114,5 +120,6 @@ DEVICE = DeviceType(
     signature="SIP MESSAGE with content type application/scaip+xml and a root mrq",
     silent_after=100_000,
     answers=True,
+    settings=SETTINGS,
     source="SS 91100:2014 as implemented by published gateways",
 )

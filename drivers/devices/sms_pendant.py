@@ -16,7 +16,10 @@ from typing import Final
 from drivers.catalogue import CATALOGUE
 from drivers.device_type import Command, DeviceType, Outgoing, Result, Unit
 from drivers.events import DecodeError, Fact, Frame, Value
+from drivers.protocols.gsm_modem import SETTINGS as MODEM
+from drivers.protocols.reports import alive
 from drivers.protocols.sms_pdu import REPORT, read_deliver, read_report, write_submit
+from drivers.settings import one_of, table, text
 
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -31,7 +34,8 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 EMITS: Final = frozenset(
-    {spec.kind for spec in CATALOGUE.facts.values() if spec.device_class == "pendant"} | {"call.raised"}
+    {spec.kind for spec in CATALOGUE.facts.values() if spec.device_class == "pendant"}
+    | {"call.raised", "call.heartbeat"}
 )
 
 
@@ -45,9 +49,17 @@ def decode(frame: Frame, unit: Unit) -> list[Fact | Result]:
         return [_outcome(frame.payload)]
     received = read_deliver(frame.payload)
     kind = _meaning(received.text, unit) or ("call.raised" if received.part == 1 else "pendant.heartbeat")
+    if kind == "pendant.heartbeat":
+        kind = f"{_class(unit)}.heartbeat"
     text = received.text.replace("\0", " ").strip()[:500]
     data: dict[str, Value] = {"text": text} if kind == "call.raised" and text else {}
-    return [Fact(kind, data, at=received.sent)]
+    said: list[Fact | Result] = [Fact(kind, data, at=received.sent)]
+    return said if kind.endswith(".heartbeat") else [*alive(_class(unit), said, unit, frame.heard)]
+
+
+def _class(unit: Unit) -> str:
+    """Rules ask for signs of life of what it is registered as."""
+    return "call" if unit.device_class == "call" else "pendant"
 
 
 def _outcome(payload: bytes) -> Result:
@@ -82,6 +94,8 @@ def encode(command: Command, unit: Unit) -> Outgoing:
     return Outgoing("sms", json.dumps({"text": text, "id": command.id}).encode(), wait=CONFIRMED_WITHIN)
 
 
+SETTINGS: Final = {**MODEM, "words": table(one_of(*sorted(EMITS)), keys=text(100))}
+
 DEVICE = DeviceType(
     id="sms_pendant",
     vendor="any",
@@ -97,5 +111,6 @@ DEVICE = DeviceType(
     encode=encode,
     own_clock=True,
     answers=True,
+    settings=SETTINGS,
     source="3GPP 23.040, 23.038, 27.005",
 )

@@ -25,6 +25,7 @@ from drivers.protocols.zigbee2mqtt import (
     class_of,
     press_of,
 )
+from drivers.settings import one_of
 
 WANTED = MappingProxyType({"lock": "LOCK", "unlock": "UNLOCK"})
 REACHED = MappingProxyType({"lock": "lock.locked", "unlock": "lock.unlocked"})
@@ -215,5 +216,6 @@ DEVICE = DeviceType(
     commands=MappingProxyType({"lock": (), "unlock": (), "state": ()}),
     encode=encode,
     recognises=recognises,
+    settings=MappingProxyType({"class": one_of(*CLASSES)}),
     source="Zigbee2MQTT documentation: MQTT Topics and Messages; Exposes",
 )

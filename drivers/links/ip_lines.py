@@ -17,19 +17,21 @@ from typing import Any, Final
 from drivers.events import Millis
 from drivers.links.link import Link
 from drivers.links.sip_ways import TlsPort
+from drivers.settings import Settings, endpoint, file_of_secret, taken
 
 LISTEN: Final[Mapping[str, str]] = {"sip": "127.0.0.1:5060", "tcp": "127.0.0.1:12000"}
 """Where nothing is said: on this machine only, since neither protocol proves who speaks."""
+
+SETTINGS: Final[Settings] = {"listen": endpoint()}
+"""Of everybody who reports to a receiver here."""
+TLS: Final[Settings] = {"listen_tls": endpoint(), "certificate": file_of_secret()}
 
 Keys = Mapping[str, bytes | None]
 
 
 def listening(kind: str, settings: Mapping[str, Any]) -> tuple[str, int]:
     """Host and port that a unit's settings name. Raises ValueError with a sentence."""
-    text = str(settings.get("listen", LISTEN[kind]))
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-        raise ValueError(f'where to listen is written like "0.0.0.0:5060", not {text!r:.60}')
+    host, _, port = (taken(SETTINGS, settings, "listen") or LISTEN[kind]).rpartition(":")
     return host, int(port)
 
 
@@ -60,7 +62,7 @@ def _tls(settings: Mapping[str, Any], host: str, secrets: Path) -> TlsPort | Non
     """Where to listen under TLS, on the same host; None where nothing is said about it."""
     if "listen_tls" not in settings:
         return None
-    at, port = listening("sip", {"listen": settings["listen_tls"]})
+    at, _, port = taken(TLS, settings, "listen_tls").rpartition(":")
     name = settings.get("certificate")
     if at != host:
         raise ValueError(f"a receiver listens on one host, {host}; listen_tls names {at:.60}")
@@ -74,7 +76,7 @@ def _tls(settings: Mapping[str, Any], host: str, secrets: Path) -> TlsPort | Non
     except (OSError, ssl.SSLError) as wrong:
         why = wrong.strerror or "it holds no certificate with its key"
         raise ValueError(f"the certificate {name} cannot be used: {why}") from None
-    return TlsPort(port, context)
+    return TlsPort(int(port), context)
 
 
 def dc09_line(settings: Sequence[Mapping[str, Any]], keys: Keys, now: Callable[[], Millis]) -> Link:

@@ -23,6 +23,7 @@ from drivers.protocols import osdp
 from drivers.protocols.line import count
 from drivers.protocols.osdp import COMPLETED, FAILED, OVER, REPLY, STATUS
 from drivers.protocols.streams import LINE
+from drivers.settings import taken
 
 log = logging.getLogger(__name__)
 
@@ -323,19 +324,14 @@ def reader_of(address: str, settings: Mapping[str, Any], key: bytes | None) -> R
     unit = unit_of(address)
     if not unit.isdigit() or not 0 <= int(unit) <= 126:
         raise ValueError(f"an OSDP reader's address is like port#1, from 0 to 126, not {address!r:.80}")
-    install = bool(settings.get("install", False))
+    install = taken(osdp.SETTINGS, settings, "install")
     if key is not None and len(key) != 16:
         raise ValueError(f"a Secure Channel key has 16 bytes, this one has {len(key)}")
     if key is None:
         raise ValueError(
             f"the reader {address} needs its Secure Channel key; with install: true a new reader is given it"
         )
-    every = settings.get("status_every", 5)
-    if isinstance(every, bool) or not isinstance(every, int | float) or not 1 <= every <= 600:
-        raise ValueError(
-            f"the OSDP setting status_every is a number from 1 to 600 seconds, not {every!r:.40}"
-        )
-    return Reader(int(unit), key, install, float(every))
+    return Reader(int(unit), key, install, float(taken(osdp.SETTINGS, settings, "status_every")))
 
 
 def _quietly(post: Callable[..., object], *args: Any) -> None:

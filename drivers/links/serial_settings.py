@@ -9,6 +9,11 @@ from typing import Final
 
 from serialx import Parity, StopBits
 
+from drivers.settings import text
+
+LINE: Final = text(30, form='written like "9600 8N1"', pattern=r" *[1-9][0-9]{1,6} +[78][NEOneo][12] *")
+"""What a device's setting `line` looks like."""
+
 _PARITY: Final = {"N": Parity.NONE, "E": Parity.EVEN, "O": Parity.ODD}
 _STOP: Final = {"1": StopBits.ONE, "2": StopBits.TWO}
 
@@ -31,11 +36,11 @@ class LineSettings:
         return f"bytes come and none can be read: does the other side speak {written}?"
 
     @classmethod
-    def parse(cls, text: object) -> LineSettings:
+    def parse(cls, said: object) -> LineSettings:
         """Read `9600 8N1`. Raises ValueError with a sentence; there is no default, a guess would be noise."""
-        found = re.fullmatch(r"([1-9][0-9]{1,6}) +([78])([NEO])([12])", str(text).strip().upper())
+        found = re.fullmatch(r"([1-9][0-9]{1,6}) +([78])([NEO])([12])", str(said).strip().upper())
         if not found:
-            raise ValueError(f'a serial line is written like "9600 8N1" or "1200 7E2", not {text!r:.40}')
+            raise ValueError(f'a serial line is written like "9600 8N1" or "1200 7E2", not {said!r:.40}')
         baud, bits, parity, stop = found.groups()
         return cls(int(baud), int(bits), _PARITY[parity], _STOP[stop])
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from drivers.protocols.sip_digest import HASHES
+from drivers.settings import Settings, file_of_secret, flag, one_of, taken, text, whole
+
+SETTINGS: Final[Settings] = {
+    "tnu": text(256, usual=""),
+    "hbi": whole(0, 4),
+    "wrapped": flag(),
+    "mrs_in_answer": flag(),
+    "user": text(64, usual="trygghub"),
+    "digest": one_of(*HASHES, usual="MD5"),
+    "password_secret": file_of_secret(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +40,5 @@ class SipSettings:
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> SipSettings:
         """Read settings. Raises ValueError with a sentence."""
-        hbi = settings.get("hbi")
-        if hbi is not None and (isinstance(hbi, bool) or not isinstance(hbi, int) or not 0 <= hbi <= 4):
-            raise ValueError(f"the heartbeat code hbi is 0 to 4, not {hbi!r:.40}")
-        tnu = str(settings.get("tnu", ""))
-        if len(tnu) > 256:
-            raise ValueError("tnu has at most 256 characters")
-        digest = settings.get("digest", "MD5")
-        if digest not in HASHES:
-            raise ValueError(f"the setting digest is one of {', '.join(HASHES)}, not {digest!r:.40}")
-        return cls(
-            tnu=tnu,
-            hbi=hbi,
-            wrapped=bool(settings.get("wrapped", False)),
-            mrs_in_answer=bool(settings.get("mrs_in_answer", False)),
-            user=str(settings.get("user", "trygghub")),
-            digest=digest,
-        )
+        said = {name: taken(SETTINGS, settings, name) for name in SETTINGS if name != "password_secret"}
+        return cls(**said)

@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from drivers.device_type import Unit
 from drivers.events import DecodeError, Frame, Millis
+from drivers.settings import Settings, flag
 
+SETTINGS: Final[Settings] = {"counter_restarts": flag()}
 CHANNEL: Final = "adv:fcd2"
 UUID: Final = bytes.fromhex("d2fc")  # as it stands in the nonce: least significant byte first
 LONGEST: Final = 255  # bytes one advertisement can carry, extended ones included

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.device_type import Unit
-from drivers.events import DecodeError, Fact, Frame
+from drivers.events import DecodeError, Fact, Frame, Millis
 from drivers.protocols.esp3 import RADIO_ERP1, RPS, Packet, Scanner, Telegram, decode_packet, telegram_of
+from drivers.protocols.reports import alive
 from drivers.protocols.streams import BLOCK, Read, read_stream
 
 NU: Final = 0x10
@@ -20,17 +21,29 @@ LEARN: Final = 0x08
 Profile = Callable[[Telegram, Unit], Read]
 
 
-def profile(fault: str, read: Profile) -> Callable[[Frame, Unit], Read]:
-    """A decoder for one profile. fault: the kind that an unreadable telegram among others becomes."""
+def profile(fault: str, read: Profile, *, watched: bool = False) -> Callable[[Frame, Unit], Read]:
+    """A decoder for one profile. fault: the kind that an unreadable telegram among others becomes.
+
+    watched: the device reports by itself, so its silence means something and every telegram is a sign of life.
+    """
 
     def decode(frame: Frame, unit: Unit) -> Read:
         if frame.channel == BLOCK:
-            return read(telegram_of(decode_packet(frame.payload)), unit)
+            said = read(telegram_of(decode_packet(frame.payload)), unit)
+            return _living(fault.partition(".")[0], said, unit, frame.heard) if watched else said
         return read_stream(
             frame.payload, unit, scan=_scan, read=lambda packet: _one(packet, unit, read), fault=fault
         )
 
     return decode
+
+
+def _living(device_class: str, said: Read, unit: Unit, heard: Millis) -> Read:
+    """A heartbeat beside the news where the last one is old; a telegram that is a heartbeat itself is one."""
+    if any(isinstance(fact, Fact) and fact.kind == f"{device_class}.heartbeat" for fact in said):
+        unit.memory["life"] = heard
+        return said
+    return [*alive(device_class, said, unit, heard)] if said else said
 
 
 def _scan(line: bytes) -> tuple[list[Packet | int], bytes]:

@@ -23,6 +23,7 @@ from drivers.protocols.esp3 import (
 )
 from drivers.protocols.line import Answer, Failed, Heard, Out, Write, count
 from drivers.protocols.streams import BLOCK
+from drivers.settings import Settings, number, taken
 
 ASK: Final = encode_packet(COMMON_COMMAND, bytes([CO_RD_IDBASE]))
 ASK_EVERY: Final = 60.0
@@ -32,6 +33,7 @@ DEAD_AFTER: Final = 3
 BYTE_WITHIN: Final = 0.1
 """Seconds between two bytes of one packet; longer means that its beginning was noise."""
 COPY_WITHIN: Final = 0.1
+STICK: Final[Settings] = {"copy_within": number(0, 2, "seconds", usual=COPY_WITHIN)}
 """Seconds in which the same telegram is a copy (subtelegrams, repeaters); later it is another press."""
 REMEMBERED: Final = 256
 
@@ -140,9 +142,4 @@ class EnoceanStick:
 
 def enocean_machine(settings: Mapping[str, Any]) -> EnoceanStick:
     """The machine for a stick. copy_within: seconds in which an equal telegram is a copy."""
-    value = settings.get("copy_within", COPY_WITHIN)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
-        raise ValueError(
-            f"the EnOcean setting copy_within is a number of seconds from 0 to 2, not {value!r:.40}"
-        )
-    return EnoceanStick(float(value))
+    return EnoceanStick(float(taken(STICK, settings, "copy_within")))

@@ -235,7 +235,7 @@ class Station(_Party):
     def trouble(self, now: float) -> str:
         """No poll for too long."""
         silent = now - self._alive_at
-        if not self.line.polled or silent <= self.line.silent_after:
+        if not self.line.polled or silent <= self.line.line_silent_after:
             return ""
         return f"no poll from the control station for {silent:.0f} s"
 
@@ -326,7 +326,7 @@ class ControlStation(_Party):
         dead = [
             f"station {station} has not answered for {now - at:.0f} s"
             for station, at in self._answered.items()
-            if now - at > self.line.silent_after
+            if now - at > self.line.line_silent_after
         ]
         return "; ".join(dead)
 

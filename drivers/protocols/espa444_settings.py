@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from drivers.protocols.espa444 import CHARSETS
+from drivers.settings import Settings, flag, listing, number, one_of, table, taken, text, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +42,55 @@ class EspaLine:
     answer_wait: float = 2.5
     block_wait: float = 15.0
     regain_after: float = 10.0
-    silent_after: float = 10.0
+    line_silent_after: float = 10.0
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> EspaLine:
         """Read a device's settings. Raises ValueError with a sentence for what cannot be meant."""
-        role = settings.get("role", "control")
-        if role not in ("control", "station"):
-            raise ValueError(f"the ESPA role is control or station, not {role!r}")
-        charset = settings.get("charset", "latin-1")
-        if charset not in CHARSETS:
-            raise ValueError(f"the ESPA charset is one of {', '.join(CHARSETS)}, not {charset!r}")
-        bits = settings.get("bits", 8)
-        if bits not in (7, 8):
-            raise ValueError(f"an ESPA line has 7 or 8 data bits, not {bits!r}")
-        own, stations = _addresses(role, settings)
+        said = {name: taken(SETTINGS, settings, name) for name in SETTINGS}
+        own, stations = _addresses(said["role"], settings)
         return cls(
-            role=role,
+            role=said["role"],
             own=own,
             stations=stations,
-            bits=bits,
-            charset=charset,
-            polled=bool(settings.get("polled", True)),
+            bits=said["bits"],
+            charset=said["charset"],
+            polled=said["polled"],
             named=len(stations) > 1 or bool(settings.get("unit")),
-            resets=_resets(settings.get("call_types")),
-            confirms=bool(settings.get("confirms")),
-            **_numbers(settings),
+            resets=_resets(said["call_types"]),
+            confirms=said["confirms"],
+            **{name: said[name] for name in _TIMES},
         )
+
+
+_USUAL: Final = EspaLine()
+_TIMES: Final[Settings] = {
+    "repeats": whole(0, 10, "times", usual=_USUAL.repeats),
+    "refusals": whole(0, 10, "times", usual=_USUAL.refusals),
+    "asks": whole(0, 10, "times", usual=_USUAL.asks),
+    "ask_after": number(0.1, 60, "seconds", usual=_USUAL.ask_after),
+    "poll_every": number(0.01, 60, "seconds", usual=_USUAL.poll_every),
+    "poll_wait": number(0.01, 60, "seconds", usual=_USUAL.poll_wait),
+    "answer_wait": number(0.05, 60, "seconds", usual=_USUAL.answer_wait),
+    "block_wait": number(0.1, 120, "seconds", usual=_USUAL.block_wait),
+    "regain_after": number(0.1, 120, "seconds", usual=_USUAL.regain_after),
+    "line_silent_after": number(0.5, 600, "seconds", usual=_USUAL.line_silent_after),
+}
+_ADDRESS: Final = text(1, form="one character in quotes", pattern=r"[!-~]")
+
+SETTINGS: Final[Settings] = {
+    "role": one_of("control", "station", usual="control"),
+    "own": _ADDRESS,
+    "stations": listing(_ADDRESS, most=32),
+    "bits": one_of(7, 8, usual=8),
+    "charset": one_of(*CHARSETS, usual="latin-1"),
+    "polled": flag(usual=True),
+    "confirms": flag(),
+    "call_types": table(one_of("raised", "cleared")),
+    "places": table(text(500)),
+    **_TIMES,
+}
+"""What a registry may say of an ESPA line and the system behind it."""
 
 
 def _addresses(role: str, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -89,29 +112,3 @@ def _resets(call_types: object) -> frozenset[str]:
     if not isinstance(call_types, Mapping):
         return frozenset({"1"})
     return frozenset(str(one) for one, meaning in call_types.items() if meaning == "cleared")
-
-
-_LIMITS: Final[Mapping[str, tuple[type[int | float], float, float]]] = {
-    "repeats": (int, 0, 10),
-    "refusals": (int, 0, 10),
-    "asks": (int, 0, 10),
-    "ask_after": (float, 0.1, 60),
-    "poll_every": (float, 0.01, 60),
-    "poll_wait": (float, 0.01, 60),
-    "answer_wait": (float, 0.05, 60),
-    "block_wait": (float, 0.1, 120),
-    "regain_after": (float, 0.1, 120),
-    "silent_after": (float, 0.5, 600),
-}
-
-
-def _numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, (kind, low, high) in _LIMITS.items():
-        if name not in settings:
-            continue
-        value = settings[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ValueError(f"the ESPA setting {name} is a number from {low:g} to {high:g}, not {value!r}")
-        found[name] = kind(value)
-    return found

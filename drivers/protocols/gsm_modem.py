@@ -20,6 +20,7 @@ from drivers.events import DecodeError
 from drivers.protocols.gsm_reports import Reports, SentText
 from drivers.protocols.line import Answer, Failed, Heard, Out, Sent, Write, count
 from drivers.protocols.sms_pdu import REPORT, read_deliver, read_report, write_submit
+from drivers.settings import Settings, file_of_secret, flag, taken
 
 COMMAND_WITHIN: Final = 5.0
 SEND_WITHIN: Final = 60.0
@@ -405,6 +406,9 @@ def _why_no_card(said: str) -> str:
     return known or f"the modem's card is not ready: {said[:80] or 'no answer'}"
 
 
+SETTINGS: Final[Settings] = {"confirms": flag(), "pin_secret": file_of_secret()}
+
+
 def gsm_machine(settings: Mapping[str, Any]) -> GsmModem:
     """The machine for a modem.
 
@@ -414,4 +418,4 @@ def gsm_machine(settings: Mapping[str, Any]) -> GsmModem:
     pin = str(settings.get("pin", ""))
     if not re.fullmatch(r"(\d{4,8})?", pin):
         raise ValueError("a card's PIN is 4 to 8 digits")
-    return GsmModem(pin, confirms=bool(settings.get("confirms")))
+    return GsmModem(pin, confirms=taken(SETTINGS, settings, "confirms"))

@@ -16,10 +16,17 @@ from operator import xor
 from typing import Any, Final
 
 from drivers.events import DecodeError
+from drivers.settings import Settings, one_of, taken
 
 UNLOCK, READ = 0x8A, 0x80
 UNLOCK_MARK, READ_MARK = 0x11, 0x33
 CHANNELS: Final = (8, 12, 18, 24)
+SETTINGS: Final[Settings] = {
+    "channels": one_of(*CHANNELS, usual=24),
+    "opened_st": one_of(0x11, 0x00, usual=0x11),
+    "closed_bit": one_of(0, 1, usual=1),
+}
+"""In the order of Board's fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +40,7 @@ class Board:
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Board:
         """Read `channels`, `opened_st` and `closed_bit`. Raises ValueError with a sentence."""
-        channels = settings.get("channels", 24)
-        opened, closed = settings.get("opened_st", 0x11), settings.get("closed_bit", 1)
-        if channels not in CHANNELS:
-            raise ValueError(
-                f"a lock board has {', '.join(map(str, CHANNELS))} channels, not {channels!r:.20}"
-            )
-        if opened not in (0x11, 0x00) or closed not in (0, 1):
-            raise ValueError(
-                f"opened_st is 17 or 0 and closed_bit 0 or 1, not {opened!r:.20} and {closed!r:.20}"
-            )
-        return cls(int(channels), int(opened), int(closed))
+        return cls(*(taken(SETTINGS, settings, name) for name in SETTINGS))
 
     @property
     def status_bytes(self) -> int:

@@ -13,10 +13,17 @@ from typing import Any, Final
 
 from drivers.events import DecodeError
 from drivers.protocols.line import Answer, Failed, Heard, Out, Sent, Write, count
+from drivers.protocols.lock_board import SETTINGS as BOARD
 from drivers.protocols.lock_board import UNLOCK, Board, Status, Unlocked, check, read_answer, write_read
 from drivers.protocols.streams import BLOCK, LINE
+from drivers.settings import Settings, listing, number, taken, whole
 
 READ_EVERY: Final = 1.0
+SETTINGS: Final[Settings] = {
+    **BOARD,
+    "boards": listing(whole(1, 31), most=31),
+    "read_every": number(0.05, 60, "seconds", usual=READ_EVERY),
+}
 ANSWER_WITHIN: Final = 0.3
 GAP: Final = 0.05
 """Seconds of silence after which a new frame begins; twice what boards need, for busy machines."""
@@ -199,7 +206,7 @@ def lock_board_machine(settings: Mapping[str, Any]) -> LockBus:
     boards: addresses on this line, where it is more than the one in the device's own address (`cabinet#3`).
     """
     unit = str(settings.get("unit", ""))
-    given = settings.get("boards", settings.get("units", [unit or 1]))
+    given = taken(SETTINGS, settings, "boards") or settings.get("units", [unit or 1])
     numbers = given if isinstance(given, list | tuple) else [given]
     try:
         boards = tuple(int(one) for one in numbers)
@@ -207,7 +214,5 @@ def lock_board_machine(settings: Mapping[str, Any]) -> LockBus:
         raise ValueError(f"boards are addresses from 1 to 31, not {given!r:.60}") from None
     if not boards or any(not 1 <= one <= 31 for one in boards):
         raise ValueError(f"boards are addresses from 1 to 31, not {given!r:.60}")
-    every = settings.get("read_every", READ_EVERY)
-    if isinstance(every, bool) or not isinstance(every, int | float) or not 0.05 <= every <= 60:
-        raise ValueError(f"read_every is a number of seconds from 0.05 to 60, not {every!r:.20}")
+    every = taken(SETTINGS, settings, "read_every")
     return LockBus(boards, Board.from_settings(settings), named=bool(unit), read_every=float(every))

@@ -17,9 +17,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from drivers.device_type import Outgoing, Unit, Visit
 from drivers.events import DecodeError, Fact, Frame, Millis, Value
 from drivers.protocols import gatt, reports
+from drivers.settings import Settings, time_zone, whole
 
 Reader: TypeAlias = Callable[[Frame, Unit], list[Fact]]
 
+SETTINGS: Final[Settings] = {"user": whole(0, 255), "tz": time_zone()}
 SAY_AGAIN: Final[Millis] = 60_000
 """A continuous value that does not change is reported this often."""
 MOST_REMEMBERED: Final = 1000

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from drivers.events import DecodeError
+from drivers.settings import Settings, flag, number, one_of, whole
 
 SOM: Final = 0x53
 MAX_PACKET: Final = 1_440
@@ -32,6 +33,16 @@ COMPLETED, FAILED, OVER, STATUS, REPLY = "completed", "failed", "over", "status"
 TEMPORARILY_ON: Final = 5
 """Control code of OUT: on for a time, then back to the permanent state. The only one for a strike: it fails closed."""
 MAX_SECONDS: Final = 60
+
+SETTINGS: Final[Settings] = {
+    "output": whole(0, 63, usual=0),
+    "contact": whole(0, 63, usual=0),
+    "contact_open": one_of(0, 1, usual=1),
+    "seconds": number(0.1, MAX_SECONDS, "seconds", usual=5),
+    "status_every": number(1, 600, "seconds", usual=5),
+    "install": flag(),
+}
+"""What a registry may say of a door: its outputs and inputs, how long it opens, how often it is asked."""
 
 
 @dataclass(frozen=True, slots=True)

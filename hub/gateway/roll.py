@@ -9,8 +9,10 @@ from typing import Any
 
 import orjson
 
+from drivers.device_settings import settings_of
 from drivers.device_type import DeviceType, Unit
 from drivers.events import Frame, Millis
+from drivers.settings import wrong
 from hub.gateway import secrets
 from hub.gateway.problems import Problem
 from hub.registry.models import DevicePart, GatewayPart
@@ -129,7 +131,7 @@ def call_the_roll(
             roll.problems.append(_unknown_type(device_id, entry))
             continue
         home = part.homes.get(entry.home)
-        unit = _unit(device_id, entry, folder, roll.problems, "" if home is None else home.tz)
+        unit = _unit(device_id, entry, kind, folder, roll.problems, "" if home is None else home.tz)
         roll.add(Assigned(device_id, entry, kind, unit))
         known = old.devices.get(device_id) if old is not None else None
         if known is not None and known.type.id == kind.id:
@@ -150,7 +152,9 @@ def named(device_id: str, entry: DevicePart) -> str:
     return f"{entry.name} ({device_id})" if entry.name else device_id
 
 
-def _unit(device_id: str, entry: DevicePart, folder: Path, problems: list[Problem], tz: str) -> Unit:
+def _unit(
+    device_id: str, entry: DevicePart, kind: DeviceType, folder: Path, problems: list[Problem], tz: str
+) -> Unit:
     name = named(device_id, entry)
     key: bytes | None = None
     if entry.secret:
@@ -164,10 +168,28 @@ def _unit(device_id: str, entry: DevicePart, folder: Path, problems: list[Proble
         nb = f"En hemmelighet til {name} er satt opp feil"
         problems.append(Problem(nb, f"A secret of {name} is set up wrongly", str(fault)))
     # Meters keep local time without a zone: theirs is the home's, unless said otherwise.
-    settings: dict[str, Any] = {"tz": tz, **entry.settings}
+    settings: dict[str, Any] = {"tz": tz, **_right(name, kind, entry.settings, problems)}
     return Unit(
         address=entry.address, key=key, settings=settings, secrets=more, device_class=entry.device_class
     )
+
+
+def _right(name: str, kind: DeviceType, given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The settings that can be meant; of the others each is named, and what is usual holds for it.
+
+    A registry of an older release may have them: a device must not fall silent over a slip. What belongs to its line
+    the line reads itself, and does not open with a wrong one.
+    """
+    known = settings_of(kind)
+    odd = {
+        setting: said
+        for setting, one in given.items()
+        if setting in known and not setting.endswith(secrets.SUFFIX) and (said := wrong(known, setting, one))
+    }
+    for said in odd.values():
+        nb = f"En innstilling av {name} kan ikke brukes"
+        problems.append(Problem(nb, f"A setting of {name} cannot be used", said))
+    return {setting: one for setting, one in given.items() if setting not in odd}
 
 
 def stored_memory(roll: Roll, device: str) -> Mapping[str, Any]:

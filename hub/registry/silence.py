@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from drivers.device_settings import SILENT_AFTER
 from drivers.device_type import DeviceType
 
-SHORTEST: Final = 60
-LONGEST: Final = 30 * 86_400
+NOT_WATCHED = (
+    "a {type} sends nothing unless it is used, so nobody can tell that it is silent from that it is not used:"
+    " silent_after cannot hold for it; try it out now and then instead"
+)
 
 
 def problem(type_: DeviceType, settings: Mapping[str, Any]) -> str:
-    """What is wrong with the setting, in a sentence; empty for nothing. On serial lines it is the line's own."""
-    own = settings.get("silent_after")
-    if own is None or type_.link == "serial" or _is_span(own):
-        return ""
-    return f"silent_after is a whole number of seconds from {SHORTEST} to {LONGEST}, not {own!r:.40}"
+    """Why a device cannot be watched as its settings ask, in a sentence; empty where it can or nothing is asked."""
+    asked = settings.get("silent_after") is not None
+    return NOT_WATCHED.format(type=type_.id) if asked and type_.only_when_used else ""
 
 
 def silent_after(type_: DeviceType, settings: Mapping[str, Any]) -> int | None:
     """Seconds without a sign of life after which rules may call it silent; None where it only ever calls."""
     own = settings.get("silent_after")
-    return own if type_.link != "serial" and _is_span(own) else type_.silent_after
-
-
-def _is_span(own: object) -> bool:
-    return isinstance(own, int) and not isinstance(own, bool) and SHORTEST <= own <= LONGEST
+    if type_.only_when_used or not isinstance(own, int) or not SILENT_AFTER.fits(own):
+        return type_.silent_after
+    return own

@@ -10,6 +10,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlmodel import select
+
 from hub.centre.alerts import opening, rows
 from hub.centre.alerts.decisions import Judged
 from hub.centre.areas import grouping
@@ -180,6 +182,13 @@ class Town:
         at = self.clock.now() - ago
         async with self.store.writing() as session:
             session.add(DeviceState(device=device, state=name, home=home, value=value, at=at, heard=at))
+
+    async def change_device(self, id_: str, **columns: Any) -> None:
+        """Another device in its place."""
+        async with self.store.writing() as session:
+            row = (await session.exec(select(Device).where(Device.id == id_))).one()
+            row.sqlmodel_update(columns)
+            session.add(row)
 
     async def alarm(
         self,

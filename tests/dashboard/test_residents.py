@@ -235,3 +235,18 @@ async def test_a_silent_gateway_is_unknown(sign_in: Any, town: Any, clock: Manua
     assert "Boks Storgata 1" in (await nils.get("/nb/devices")).text
     await clock.advance(3600)
     assert (await nils.get("/nb/devices?only=silent")).text.count("state-unknown") >= 2
+
+
+async def test_a_device_whose_silence_nobody_would_notice_says_so(sign_in: Any, town: Any) -> None:
+    """A pendant without a battery, an SMS alarm with nothing set: who looks at it must not feel safe."""
+    why = "melder bare fra når den brukes, så taushet kan ikke oppdages"
+    unset = "det er ikke satt hvor lenge den kan være stille"
+    tor = await sign_in("tor")
+    assert why not in (await tor.get("/nb/devices")).text
+    await town.change_device("pendant-1", type="enocean_pendant")
+    assert why in (await tor.get("/nb/devices")).text
+    assert why in (await (await sign_in("nils")).get("/nb/residents/astrid")).text
+    await town.change_device("pendant-1", type="sms_pendant")
+    assert unset in (await tor.get("/nb/devices")).text
+    await town.change_device("pendant-1", type="sms_pendant", settings={"silent_after": 90_000})
+    assert unset not in (await tor.get("/nb/devices")).text

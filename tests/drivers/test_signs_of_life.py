@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from drivers.device_type import DeviceType, Unit
-from drivers.devices import bthome_climate, home_assistant_mqtt, lorawan_pendant, nuki_mqtt, zigbee2mqtt
+from drivers.devices import (
+    bthome_climate,
+    enocean_motion,
+    enocean_smoke,
+    home_assistant_mqtt,
+    lorawan_pendant,
+    nuki_mqtt,
+    sms_pendant,
+    zigbee2mqtt,
+)
 from drivers.events import Fact, Frame
+from drivers.protocols.esp3 import RADIO_ERP1, encode_packet
+from simulators.serial.gsm_modem import deliver
 
 NOW = 1_768_478_400_000
 HOUR = 3_600_000
@@ -74,6 +85,40 @@ def test_what_the_broker_kept_is_no_sign_of_life(type_: DeviceType, channel: str
     assert kinds(type_, unit, payload, NOW, channel)
     assert kinds(type_, unit, payload, NOW + HOUR, channel, retained=True) == []
     assert kinds(type_, unit, payload, NOW + HOUR, channel)[-1].endswith(".heartbeat")
+
+
+@pytest.mark.parametrize(
+    ("type_", "payload", "news"),
+    [
+        (enocean_motion.DEVICE, "A5 96 00 C8 09 01 81 B7 44 00", "room.motion"),
+        (enocean_smoke.DEVICE, "F6 10 00 29 89 79 30", "smoke.detected"),
+    ],
+    ids=["motion", "smoke"],
+)
+def test_a_telegram_of_news_is_a_sign_of_life(type_: DeviceType, payload: str, news: str) -> None:
+    """A hall with people in it all day, a detector that sounds for hours: neither is taken for silent."""
+    unit, block = Unit("stick"), encode_packet(RADIO_ERP1, bytes.fromhex(payload))
+    told = [kinds(type_, unit, block, NOW + hour * HOUR, "block") for hour in range(1, 5)]
+    life = f"{news.partition('.')[0]}.heartbeat"
+    assert told == [[news], [news, life], [news, life], [news, life]]
+
+
+@pytest.mark.parametrize(
+    ("registered", "life"), [("pendant", "pendant.heartbeat"), ("call", "call.heartbeat")]
+)
+def test_every_text_of_a_mobile_alarm_is_a_sign_of_life(registered: str, life: str) -> None:
+    """With `silent_after` of a day and a test message a day it can be missed, whatever it is registered as."""
+    unit = Unit("modem#+4790000000", device_class=registered)
+    assert kinds(sms_pendant.DEVICE, unit, deliver("+4790000000", "TEST"), NOW, "sms") == [life]
+    assert kinds(sms_pendant.DEVICE, unit, deliver("+4790000000", "SOS"), NOW, "sms") == ["pendant.pressed"]
+    assert kinds(sms_pendant.DEVICE, unit, deliver("+4790000000", "SOS"), NOW + HOUR, "sms") == [
+        "pendant.pressed",
+        life,
+    ]
+    assert kinds(sms_pendant.DEVICE, unit, deliver("+4790000000", "Hei"), NOW + 2 * HOUR, "sms") == [
+        "call.raised",
+        life,
+    ]
 
 
 def test_a_lock_reported_as_not_connected_is_not_alive() -> None:

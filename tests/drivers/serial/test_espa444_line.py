@@ -312,9 +312,9 @@ def test_no_bytes_upset_either_role(parts: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("given_settings", "says"),
     [
-        ({"role": "boss"}, "control or station"),
+        ({"role": "boss"}, "control, station"),
         ({"charset": "klingon"}, "charset"),
-        ({"bits": 9}, "7 or 8"),
+        ({"bits": 9}, "one of 7, 8"),
         ({"own": "12"}, "one character"),
         ({"own": "2"}, "other than its own"),
         ({"poll_every": "often"}, "poll_every"),

@@ -60,7 +60,7 @@ def test_stations_that_share_an_espa_line_are_all_polled() -> None:
         ([LineDevice("espa_nurse_call", "a", {})], "a serial line is written like"),
         ([LineDevice("espa_nurse_call", "../a", LINE)], "inside the serial folder"),
         ([LineDevice("native_lock", "a", LINE)], "no protocol is known for a native_lock"),
-        ([LineDevice("espa_nurse_call", "a", {**LINE, "role": "boss"})], "control or station"),
+        ([LineDevice("espa_nurse_call", "a", {**LINE, "role": "boss"})], "one of control, station"),
         ([LineDevice("espa_nurse_call", "a", LINE), LineDevice("enocean_leak", "a#01", LINE)], "at once"),
         ([LineDevice(OSDP, "a#1", LINE)], "needs its Secure Channel key"),
     ],
@@ -74,7 +74,7 @@ def test_what_cannot_be_meant_is_a_sentence(devices: list[LineDevice], says: str
 @pytest.mark.parametrize("text", ["5060", ":5060", "host:", "host:x", "host:70000", "host:0"])
 def test_where_to_listen_is_host_and_port(text: str) -> None:
     """Anything else is refused."""
-    with pytest.raises(ValueError, match="where to listen"):
+    with pytest.raises(ValueError, match="an address and a port"):
         listening("sip", {"listen": text})
 
 

@@ -92,11 +92,13 @@ def test_the_strike_is_locked_after_its_time_only_if_the_door_is_closed() -> Non
     assert kinds == ["lock.locked", "lock.unknown", "lock.unknown"]
 
 
-@pytest.mark.parametrize("seconds", ["x", None, 0, 61])
+@pytest.mark.parametrize("seconds", ["x", None, 0, 61, True, False, "5", float("nan"), [5]])
 def test_a_time_that_cannot_be_meant_is_refused(seconds: object) -> None:
     """A door opens for a while, not for ever."""
-    with pytest.raises(ValueError, match=r"seconds|convert"):
+    with pytest.raises(ValueError, match=r"the setting seconds is a number of seconds from 0\.1 to 60"):
         DEVICE.encode(Command("c", "unlock", {"seconds": seconds}, 0), Unit("p#1"))
+    with pytest.raises(ValueError, match=r"the setting seconds is a number of seconds from 0\.1 to 60"):
+        DEVICE.encode(Command("c", "unlock", {}, 0), Unit("p#1", settings={"seconds": seconds}))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from drivers.protocols.espa444_line import espa_machine
 from simulators.serial.cable import Cable, Faults
 from simulators.serial.espa_unit import EspaUnit
 
-CONTROL = {"answer_wait": 0.3, "poll_every": 0.01, "poll_wait": 0.1, "silent_after": 0.5, "regain_after": 1.0}
+CONTROL = {"answer_wait": 0.3, "poll_every": 0.01, "poll_wait": 0.1, "line_silent_after": 0.5, "regain_after": 1.0}
 STATION = {**CONTROL, "role": "station", "own": "2", "stations": ["1"], "polled": False}
 
 
@@ -56,11 +56,11 @@ async def test_a_press_becomes_a_call_and_is_acknowledged(
     async with unit_on(role=role) as unit, open_link(espa_machine(settings), ear) as running:
         await running.until("up")
         message = await unit.call("12", "BAD")
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
         [call] = ear.of("call.raised")
         assert dict(call.data) == {"place": "12", "text": "BAD", "priority": "alarm"}
         reset = await unit.clear("12")
-        assert await asyncio.wait_for(reset.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(reset.outcome, 30) == "acknowledged"
         assert dict(ear.of("call.cleared")[0].data)["place"] == "12"
 
 
@@ -71,12 +71,12 @@ async def test_the_answer_leaves_only_after_the_commit(open_link: Any, unit_on: 
         ear.gate.clear()
         message = await unit.call("12", "BAD")
         await ear.until(lambda: any(frame.channel == "block" for frame in ear.frames))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while message.sent < 2:
                 await asyncio.sleep(0.01)
         assert not message.outcome.done()
         ear.gate.set()
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
         assert len(ear.of("call.raised")) == 1
 
 
@@ -88,7 +88,7 @@ async def test_a_wrong_check_is_refused_recorded_and_repeated_once(
         await running.until("up")
         unit.faults.wrong_checks = 1
         message = await unit.call("12", "BAD")
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
         assert unit.naks == 1
         assert len(ear.of("call.raised")) == 1
         assert [error for error in ear.errors if "check character" in error]
@@ -101,7 +101,7 @@ async def test_a_block_sent_twice_is_one_call(open_link: Any, unit_on: Any, ear:
         await running.until("up")
         unit.faults.doubled = 1
         message = await unit.call("12", "BAD")
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
         assert len(ear.of("call.raised")) == 1
 
 
@@ -148,7 +148,7 @@ async def test_unplugged_in_mid_block_the_call_arrives_after_replugging(
             await running.link.send("port", Outgoing("block", b"x"))
         await unit.replug()
         await running.until("up")
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
         assert len(ear.of("call.raised")) == 1
 
 
@@ -165,7 +165,7 @@ async def test_thirty_unpluggings_leave_no_descriptor_and_no_task(
             await unit.replug()
             await running.until("up")
         message = await unit.call("12", "BAD")
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
         await ear.until(lambda: not running.link._recording)
         after = len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks())
         assert after[0] <= before[0]
@@ -195,7 +195,7 @@ async def test_a_broken_line_is_noticed_and_heals(
         unit.cable.heal()
         await running.until("up")
         message = await unit.call("12", "BAD")
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
 
 
 async def test_a_wrong_speed_is_named(open_link: Any, unit_on: Any, ear: Any) -> None:
@@ -203,7 +203,7 @@ async def test_a_wrong_speed_is_named(open_link: Any, unit_on: Any, ear: Any) ->
     async with unit_on() as unit, open_link(espa_machine(CONTROL), ear) as running:
         await running.until("up")
         unit.cable.fail(to_program=Faults(wrong_speed=True))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "does the other side speak 9600 7E2" not in running.link.health().reason:
                 await asyncio.sleep(0.01)
         unit.cable.heal()
@@ -244,7 +244,7 @@ async def test_polls_are_signs_of_life_thinned_out(open_link: Any, unit_on: Any,
     """A hundred polls are one heartbeat: enough for supervision, not a flood."""
     async with unit_on() as unit, open_link(espa_machine(CONTROL), ear) as running:
         await running.until("up")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while unit.polls < 20:
                 await asyncio.sleep(0.01)
         assert len(ear.of("call.heartbeat")) == 1
@@ -287,7 +287,7 @@ async def test_a_block_that_could_not_be_written_down_is_kept_by_the_unit(
     async with unit_on() as unit, open_link(espa_machine(CONTROL), hear) as running:
         await running.until("up")
         message = await unit.call("12", "BAD")
-        assert await asyncio.wait_for(message.outcome, 10) == "acknowledged"
+        assert await asyncio.wait_for(message.outcome, 30) == "acknowledged"
         assert tries == 3
 
 
@@ -341,6 +341,6 @@ async def test_a_tcp_serial_server_works_and_its_end_is_noticed(open_link: Any, 
         port = server.sockets[0].getsockname()[1]
         async with open_link(espa_machine(CONTROL), ear, url=f"socket://127.0.0.1:{port}") as running:
             assert "closed" in (await running.until("down")).reason
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while calls < 2:
                     await asyncio.sleep(0.01)

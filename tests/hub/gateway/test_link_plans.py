@@ -134,7 +134,7 @@ def test_a_line_without_settings_is_a_problem_of_each_device(tmp_path: Path) -> 
     )
     assert [one.nb.partition(" ")[0] for one in found] == ["door", "button", "phone"]
     assert all("er satt opp feil" in one.nb and one.detail for one in found)
-    assert "where to listen" in found[2].detail
+    assert "an address and a port" in found[2].detail
 
 
 def test_a_device_on_the_wrong_link_is_a_problem(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from drivers.catalogue import CATALOGUE
 from drivers.events import Fact, Frame
+from drivers.registry import DEVICE_TYPES
 from hub.clock import ManualClock
 from hub.gateway import lanes, registry_copy, reserve
 from hub.gateway.home_specs import home_specs
@@ -171,6 +172,20 @@ def test_a_bad_secret_is_said_without_it(
     assert why in problem.detail
     assert "4711" not in str(problem)
     assert "pin" not in changed.devices["pendant-1"].unit.secrets
+
+
+def test_a_setting_of_the_wrong_kind_costs_the_setting(part: GatewayPart, roll: Roll, tmp_path: Path) -> None:
+    """What an older release let in is named, the usual holds, and the device is heard as before."""
+    odd = {"silent_after": "3 h", "counter_restarts": "no", "unheard of": 1}
+    changed = call_the_roll(
+        altered(part, "pendant-1", type="bthome_pendant", settings=odd), DEVICE_TYPES, tmp_path
+    )
+    told = [one for one in changed.problems if "pendant-1" in one.en]
+    assert [one.nb for one in told] == ["En innstilling av pendant-1 kan ikke brukes"] * 2
+    assert told[1].detail == 'counter_restarts is true or false, not "no"'
+    pendant = changed.devices["pendant-1"]
+    assert pendant.silent_after == DEVICE_TYPES["bthome_pendant"].silent_after
+    assert "counter_restarts" not in pendant.unit.settings
 
 
 def test_a_secret_reaches_the_driver_and_no_text(part: GatewayPart, roll: Roll, tmp_path: Path) -> None:
