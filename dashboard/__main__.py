@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 import uvicorn
@@ -14,6 +16,7 @@ from dashboard.app import layered, make_app, make_web
 from dashboard.live.epoch import ensure_epoch
 from dashboard.live.feed import Feed
 from hub.clock import Clock, clock_from_environment
+from hub.life_sign import LifeSign
 from hub.process import run_process
 from hub.settings import SettingError, WebSettings, read
 from hub.store.engine import open_store
@@ -24,11 +27,17 @@ REFUSED = 2
 
 
 class Server(uvicorn.Server):
-    """Says good-bye to the open streams before it waits for them to end."""
+    """Says when it serves, and good-bye to the open streams before it waits for them to end."""
 
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+    def __init__(self, config: uvicorn.Config, feed: Feed, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._feed = feed
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the browsers, then stop."""
@@ -36,14 +45,18 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def run_web(settings: WebSettings, clock: Clock) -> None:
+async def run_web(settings: WebSettings, clock: Clock, sign: LifeSign) -> None:
     """Serve until cancelled. Raises SettingError when the port is taken, StoreError for the database."""
     with listening(settings.host, settings.port) as listener:
         store = await open_store(settings.database_url, "centre")
         try:
             await ensure_epoch(store)
             web = make_web(store, clock)
-            await _serve(Server(_config(layered(make_app(web, settings.broker))), web.feed), listener)
+            app = layered(make_app(web, settings.broker))
+            async with asyncio.TaskGroup() as tasks:
+                keeping = tasks.create_task(sign.keep(), name="life sign")
+                await _serve(Server(_config(app), web.feed, sign.ready), listener)
+                keeping.cancel()
         finally:
             await store.close()
 
@@ -91,7 +104,7 @@ def main(argv: list[str]) -> int:
     except SettingError as wrong:
         sys.stderr.write(f"trygghub web: {wrong}\n")
         return REFUSED
-    return run_process("web", lambda: run_web(settings, clock_from_environment()))
+    return run_process("web", partial(run_web, settings, clock_from_environment()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run one asyncio process to its end: logging, the event loop, and stopping on SIGTERM or SIGINT.
+"""Run one asyncio process to its end: logging, the event loop, signs of life, and stopping on SIGTERM or SIGINT.
 
 A process is asked to stop by cancelling its main coroutine, which then has a few seconds to leave in order;
 nothing that matters depends on it (a SIGKILL at any moment loses nothing that was acknowledged).
@@ -7,6 +7,7 @@ nothing that matters depends on it (a SIGKILL at any moment loses nothing that w
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import structlog
 
 from hub import log
+from hub.life_sign import LifeSign, life_sign
 from hub.settings import SettingError
 from hub.store.errors import MAY_PASS, StoreError
 
@@ -29,7 +31,8 @@ SETTING_REFUSED = 2
 START_FAILED = 1
 """Exit code for a start that may go better later, as when the database server is still away."""
 
-Main = Callable[[], Coroutine[Any, Any, None]]
+Main = Callable[[LifeSign], Coroutine[Any, Any, None]]
+"""What a process does. It says by the life sign it is handed when it is at work, and keeps giving signs."""
 
 
 class CannotStartError(Exception):
@@ -52,18 +55,21 @@ def opening() -> Iterator[None]:
 def run_process(name: str, main: Main) -> int:
     """Run `main` until it ends or somebody asks it to; the answer is the exit code."""
     log.configure(name)
+    faulthandler.enable()  # where a process hung that a watchdog ends by SIGABRT
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_until_told(name, main))
 
 
 async def _until_told(name: str, main: Main) -> int:
     say = structlog.get_logger()
-    task = asyncio.create_task(main(), name=name)
+    sign = life_sign()
+    task = asyncio.create_task(main(sign), name=name)
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
 
     def stop() -> None:
         asked.set()
+        sign.stopping()
         task.cancel()
         loop.call_later(GRACE, _end_now)
 

@@ -85,6 +85,7 @@ class Centre:
     ) -> None:
         self._store, self._clock = store, clock
         self.health = Health()
+        self._looked = asyncio.Event()
         book, self._trouble = book_or_standard(rules)
         ways = (Dashboard(store, SystemClock()), Console()) if channels is None else channels
         self.client = MqttClient(
@@ -212,8 +213,14 @@ class Centre:
                 self.health.late = late / float(getattr(self._clock, "speed", 1.0))
             except Exception as trouble:
                 self.health.database = f"{type(trouble).__name__}: {trouble!s:.200}"
+            self._looked.set()
             await asyncio.sleep(LOOK_EVERY)
             metrics.LOOP_LAG.set(max(0.0, loop.time() - began - LOOK_EVERY))
+
+    async def looked(self) -> None:
+        """Come back after the next look, whatever it found: a database that is away answers, a stuck one does not."""
+        self._looked.clear()
+        await self._looked.wait()
 
     def pages(self) -> Pages:
         """The three pages for people and programs that watch this process."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from hub.settings import CentreSettings, from_arguments, handed_clock
 from hub.settings import add_arguments as add_settings
@@ -21,5 +22,4 @@ def run(args: argparse.Namespace) -> int:
     from hub.centre.__main__ import run_centre
     from hub.process import run_process
 
-    clock = handed_clock()
-    return run_process("centre", lambda: run_centre(settings, clock))
+    return run_process("centre", partial(run_centre, settings, handed_clock()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from hub.settings import GatewaySettings, from_arguments, handed_clock
 from hub.settings import add_arguments as add_settings
@@ -21,5 +22,4 @@ def run(args: argparse.Namespace) -> int:
     from hub.gateway.__main__ import run_gateway
     from hub.process import run_process
 
-    clock = handed_clock()
-    return run_process("gateway", lambda: run_gateway(settings, clock))
+    return run_process("gateway", partial(run_gateway, settings, handed_clock()))
