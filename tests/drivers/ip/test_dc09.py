@@ -23,6 +23,7 @@ from drivers.protocols import dc09
 from drivers.protocols.dc09 import Framer, Head
 from hub.clock import ManualClock
 from simulators.ip.panel import Panel
+from tests.ports import free_port
 
 KEY = "850cba22f7dd4f033405da83e4c5bae9"
 NOW = ManualClock().now()
@@ -133,7 +134,7 @@ def listening(journal: Journal) -> Callable[..., AbstractAsyncContextManager[Dc0
     @asynccontextmanager
     async def opened() -> AsyncIterator[Dc09Link]:
         keys = {SEALED: bytes.fromhex(KEY)}
-        link = Dc09Link("127.0.0.1", 0, ManualClock().now, keys.get)
+        link = Dc09Link("127.0.0.1", free_port(), ManualClock().now, keys.get)
         task = asyncio.create_task(link.run(journal))
         await asyncio.wait_for(link.listening.wait(), 30)
         try:

@@ -17,6 +17,7 @@ from drivers.links.sip_settings import SipSettings
 from drivers.protocols.scaip import CONTENT_TYPE, Request, write_request
 from hub.clock import ManualClock
 from simulators.ip.scaip import ScaipReceiver, ScaipUnit, element
+from tests.ports import free_port
 
 CID = "1000200030"
 
@@ -53,7 +54,7 @@ def listening(journal: Journal) -> Callable[..., AbstractAsyncContextManager[Sip
 
     @asynccontextmanager
     async def opened(**settings: Any) -> AsyncIterator[SipLink]:
-        link = SipLink("127.0.0.1", 0, ManualClock().now, SipSettings(**settings))
+        link = SipLink("127.0.0.1", free_port(), ManualClock().now, SipSettings(**settings))
         task = asyncio.create_task(link.run(journal))
         await asyncio.wait_for(link.listening.wait(), 30)
         try:

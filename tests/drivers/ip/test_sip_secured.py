@@ -22,6 +22,7 @@ from drivers.protocols.scaip import CONTENT_TYPE, Request, write_request
 from drivers.protocols.sip_digest import FRESH_FOR, Gatekeeper, answer, best, read_digest
 from hub.clock import ManualClock
 from simulators.ip.scaip import ScaipReceiver, ScaipUnit, digest, element
+from tests.ports import free_port
 
 CID = "1000200030"
 PASSWORDS = {CID: "løvetann 7"}
@@ -39,7 +40,7 @@ async def listening(frames: list[Frame], **options: Any) -> AsyncIterator[SipLin
         return Receipt(accepted=True)
 
     settings = SipSettings(**options.pop("settings", {}))
-    link = SipLink("127.0.0.1", 0, ManualClock().now, settings, **options)
+    link = SipLink("127.0.0.1", free_port(), ManualClock().now, settings, **options)
     task = asyncio.create_task(link.run(hear))
     await asyncio.wait_for(link.listening.wait(), 30)
     try:

@@ -51,7 +51,7 @@ async def listening(frames: list[Frame], **options: Any) -> AsyncIterator[SipLin
         return Receipt(accepted=True)
 
     settings = SipSettings(own_password=options.pop("own_password", ""))
-    link = SipLink("127.0.0.1", 0, ManualClock().now, settings, **options)
+    link = SipLink("127.0.0.1", free_port(), ManualClock().now, settings, **options)
     task = asyncio.create_task(link.run(hear))
     await asyncio.wait_for(link.listening.wait(), 30)
     try:

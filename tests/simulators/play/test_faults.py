@@ -36,6 +36,7 @@ from simulators.scenario.load import read
 from simulators.scenario.model import Beat, Device
 from simulators.scenario.plan import Trouble
 from simulators.world import World, starting_at
+from tests.ports import free_port
 
 NOW = 1_768_460_400_000
 HOUR = 3_600_000
@@ -353,7 +354,7 @@ def panel(port: int) -> PanelUnit:
 @pytest.mark.parametrize("do", ["clock_wrong", "wrong_bytes", "link_lost", "reboot", "doubled"])
 async def test_an_alarm_of_a_panel_arrives_whatever_its_wire_does(do: str) -> None:
     """Refused, damaged or cut off: the panel goes on until it is acknowledged."""
-    link = Dc09Link("127.0.0.1", 0, lambda: NOW)
+    link = Dc09Link("127.0.0.1", free_port(), lambda: NOW)
     async with receiving(link) as heard:
         unit = panel(link.port)
         unit._panel.now = lambda: datetime.fromtimestamp(NOW / 1000, UTC)
@@ -369,7 +370,7 @@ async def test_an_alarm_of_a_panel_arrives_whatever_its_wire_does(do: str) -> No
 @pytest.mark.parametrize("do", ["doubled", "dropped", "wrong_bytes", "reboot"])
 async def test_an_alarm_of_a_care_phone_arrives_whatever_its_wire_does(do: str) -> None:
     """The phone repeats until it holds the receiver's own answer; doubled, it is one alarm still."""
-    link = SipLink("127.0.0.1", 0, lambda: NOW)
+    link = SipLink("127.0.0.1", free_port(), lambda: NOW)
     async with receiving(link) as heard:
         settings = {"address": "0047550001", "receiver": ("127.0.0.1", link.port)}
         unit = PhoneUnit(Device("phone", "h1", "care_phone", settings), world())
