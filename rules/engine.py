@@ -93,7 +93,7 @@ class Engine:
         for machine in self.machines:
             for device in sorted(gone):
                 machine.forget(home, device, now)
-            machine.watch(home)
+            machine.watch(home, now)
 
     def observe(self, event: Event) -> list[Decision]:
         """Judge one event, given in the order of hearing. Never raises, whatever the event holds.
@@ -195,7 +195,10 @@ class Engine:
         snapshot.unpack(self, state)
 
     def reload(self, book: Book, now: Millis, history: Iterable[Event] = ()) -> list[Decision]:
-        """Swap the book. history: the last `rules.reload.horizon` ms of the journal, in the order of hearing."""
+        """Swap the book, at a moment up to which all has been observed and let pass.
+
+        history: the last `rules.reload.horizon` ms of the journal, in the order of hearing.
+        """
         told, self.event = self.telling.begin(), None
         reload.swap(self, book, now, history)
         return told
@@ -269,6 +272,14 @@ class Engine:
                 home.assigned = frozenset(home.spec.devices)
         self.timers.clear()
         self._arm(self.homes.values())
+
+    def let_go(self, now: Millis) -> None:
+        """Another book is in force: what was held back by an alert that is gone with the old one begins anew."""
+        for home in self.homes.values():
+            for machine in self.machines:
+                for slot in machine.slots(home) if machine.holders else ():
+                    if slot.held is not None and not machine.is_held(home, slot):
+                        machine.let_go(home, slot, max(now, slot.held))
 
     def _arm(self, homes: Iterable[Home]) -> None:
         """Put every slot of these homes among the timers, as its state says."""

@@ -18,7 +18,7 @@ from rules.spans import DAY, MINUTE, Clock, say_clock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = LATEST - 7 * DAY
-_LAST_DAY = date.max.toordinal() - 3
+LAST_DAY = date.max.toordinal() - 3
 """Near the end of the calendar a local time may lie outside it; nothing there is judged, and nothing fails."""
 
 
@@ -30,7 +30,7 @@ def shown(at: Millis, tz: ZoneInfo) -> datetime:
 @lru_cache(maxsize=65_536)
 def instant(day: int, clock: Clock, tz: ZoneInfo) -> Millis:
     """The instant of a time of day. day: the ordinal of the local date."""
-    local = datetime.combine(date.fromordinal(min(max(day, 2), _LAST_DAY)), datetime.min.time()) + timedelta(
+    local = datetime.combine(date.fromordinal(min(max(day, 2), LAST_DAY)), datetime.min.time()) + timedelta(
         minutes=clock
     )
     offset = local.replace(tzinfo=tz, fold=0).utcoffset() or timedelta(0)

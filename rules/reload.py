@@ -64,6 +64,7 @@ def swap(engine: Engine, book: Book, now: Millis, history: Iterable[Event]) -> N
         if machine.rule.name not in kept and machine.rule.name in book.rules:
             _end_changed(engine, machine, remembered, now)
     _raise_what_is_open(engine, kept, by_name, remembered, now)
+    engine.let_go(now)
     engine.take_up()
 
 
@@ -135,8 +136,21 @@ def _end_changed(
 
 def _end(engine: Engine, machine: Machine[Any], home: Home, slot: Slot, now: Millis, reason: str) -> None:
     if slot.alert is not None:
-        engine.emit(machine, home, slot, "clear", max(now, slot.alert.at), (), slot.alert.says, reason)
+        at = _ended(machine, home, slot.key, slot.alert, now)
+        engine.emit(machine, home, slot, "clear", at, (), slot.alert.says, reason)
         slot.alert = None
+
+
+def _ended(machine: Machine[Any], home: Home, key: str, told: Told, now: Millis) -> Millis:
+    """When an alert of the old book is over: at the last settled instant, since what comes next is told from there on.
+
+    A clear of `now` would stand after a raise that is still to settle, and might be the very clear of its event.
+    """
+    at = max(now if machine.latches else now - home.grace, told.at)
+    recent = home.recent.get((machine.rule.name, key), ())
+    while any((when, action) == (at, "clear") for when, action, _ in recent):
+        at += 1
+    return at
 
 
 def _raise_what_is_open(

@@ -65,6 +65,7 @@ def _unpack(engine: Engine, packed: Mapping[str, Any]) -> None:
             home.pending.append(event)
         engine.waiting.put(home, event)
     engine.take_up()
+    engine.let_go(now)
 
 
 def _pack_home(engine: Engine, home: Home) -> dict[str, Any]:

@@ -214,12 +214,17 @@ class Judging:
     async def _change_book(self) -> None:
         """Swap the book: what it decides is committed with a snapshot, so that a restart finds it as it was left.
 
-        When the engine breaks on it, the old book goes on from what is stored, and that is told.
+        What was heard and what is due before is the old book's. When the engine breaks on the new one, the old goes
+        on from what is stored, and that is told.
         """
         book, self._next_book = self._next_book, None
         assert book is not None
         assert self._engine is not None
+        await self._judge_what_was_heard()
         now, judged = self.clock.now(), self.judged
+        oldest = self.horizon()
+        now = now if oldest is None else min(now, oldest)
+        before = self._let_pass(now)
         since = now - max(LOOK_BACK, horizon(self.book, book))
         history = await self.writer.write(lambda db: journal.events_since(db, since, judged))
         try:
@@ -233,15 +238,18 @@ class Judging:
             self._queue = deque(one for one in self._queue if one[0] > self.judged)
             return
         self.book = book
-        await self._write(judged, decisions, snapshot=True)
+        await self._write(judged, [*before, *decisions], snapshot=True)
         say.info("another rule book is at work", rules=len(book.rules), decided=len(decisions))
+
+    async def _judge_what_was_heard(self) -> None:
+        while self._queue:
+            await self._step([self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))])
 
     async def _set_clock(self) -> None:
         """All that was heard is judged by the old clock; then what the engine remembers moves, and is stored so."""
         assert self._clock_to_set is not None
         (take_over, done), self._clock_to_set = self._clock_to_set, None
-        while self._queue:
-            await self._step([self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))])
+        await self._judge_what_was_heard()
         await self._step([])
         cut = take_over()
         try:

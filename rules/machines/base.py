@@ -100,8 +100,8 @@ class Machine(ABC, Generic[S]):
     def let_go(self, home: Home, slot: S, at: Millis) -> None:
         """What held this slot back is over at `at`."""
 
-    def watch(self, home: Home) -> None:
-        """Begin to watch the devices of a home that was set or changed."""
+    def watch(self, home: Home, now: Millis) -> None:
+        """Begin to watch the devices of a home that was set or changed at `now`."""
 
     def forget(self, home: Home, device: str, at: Millis) -> None:
         """A device was taken away: what was said of it is over."""
@@ -240,8 +240,12 @@ class Machine(ABC, Generic[S]):
         """Let go what this rule held back and nothing else holds."""
         for machine in self.holds:
             for slot in machine.slots(home):
-                if slot.held is not None and not any(h.covers(home, slot, machine) for h in machine.holders):
+                if slot.held is not None and not machine.is_held(home, slot):
                     machine.let_go(home, slot, at)
+
+    def is_held(self, home: Home, slot: S) -> bool:
+        """Whether an open alert holds this slot back."""
+        return any(holder.covers(home, slot, self) for holder in self.holders)
 
     def covers(self, home: Home, slot: S, held: Machine[Any]) -> bool:
         """Whether an open alert of this rule holds back that slot of another."""

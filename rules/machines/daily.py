@@ -1,4 +1,8 @@
-"""`missing: EVENT  between: [FROM, TO]`: nothing by ten o'clock. Both ends belong to it; one alert a local day."""
+"""`missing: EVENT  between: [FROM, TO]`: nothing by ten o'clock. Both ends belong to it; one alert a local day.
+
+Windows that can say nothing are not counted: while the alert stands, while it is held back, while the rule is off.
+What ends that finds the next window by the calendar, so a thousand idle days cost as much as one.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ from typing import ClassVar
 
 from drivers.events import Event, Millis
 from rules.homes import Home
-from rules.local_time import local_day, window_of
+from rules.local_time import LAST_DAY, local_day, window_of
 from rules.machines.base import Act, Outcome
 from rules.machines.silence import Heard, Watch
 
 
 class Day(Heard):
-    """day: ordinal of the local date whose window is next to be judged, 0 before the first. watched: since when."""
+    """day: ordinal of the local date whose window is next to be judged, 0 before the first. watched: since when.
+
+    A negative day is asleep: the rule is off, and the first window after it is on again is found then.
+    """
 
     __slots__ = ("day", "watched")
     kept: ClassVar[tuple[str, ...]] = (*Heard.kept, "day", "watched")
@@ -40,7 +47,7 @@ class Daily(Watch[Day]):
         new = not slot.last_id and not slot.day
         if event.at >= slot.last:
             slot.last, slot.last_id, slot.device = event.at, event.id, event.device
-        slot.held = None
+        idle, slot.held = slot.alert is not None or slot.held is not None, None
         if self.speech.captures:
             slot.words = self.speech.capture(home, event)
         if slot.alert is not None:
@@ -49,14 +56,19 @@ class Daily(Watch[Day]):
             slot.watched = event.at
             self._first_day(home, slot)
             self._wait(home, slot)
+        elif idle:
+            self._catch_up(home, slot, event.at)
 
-    def watch(self, home: Home) -> None:
+    def watch(self, home: Home, now: Millis) -> None:
         """As all watches; the first window judged is the first that was watched whole."""
-        super().watch(home)
+        super().watch(home, now)
         for slot in self.slots(home):
             if not slot.day:
                 slot.watched = slot.last
                 self._first_day(home, slot)
+            elif slot.day < 0 and not self.off(home):
+                slot.day = -slot.day
+                self._catch_up(home, slot, now - home.grace)
 
     def _first_day(self, home: Home, slot: Day) -> None:
         today = local_day(slot.watched, home.tz)
@@ -77,6 +89,19 @@ class Daily(Watch[Day]):
             return None
         return window_of(slot.day or 1, start, end, home.tz)
 
+    def _catch_up(self, home: Home, slot: Day, at: Millis) -> None:
+        """Go on with the first window that ends at `at` or later; those before it could say nothing."""
+        nearest = local_day(at, home.tz) - 2  # a window that began earlier is over, on any clock
+        if slot.day > 0:
+            slot.day = max(slot.day, nearest)
+            while (due := self._end(home, slot)) is not None and due < at:
+                slot.day += 1
+        self._wait(home, slot)
+
+    def _end(self, home: Home, slot: Day) -> Millis | None:
+        window = self._window(home, slot) if 0 < slot.day <= LAST_DAY else None
+        return window and window[1]
+
     def _wait(self, home: Home, slot: Day) -> None:
         due = self.due(home, slot)
         if due is not None:
@@ -84,15 +109,16 @@ class Daily(Watch[Day]):
 
     def due(self, home: Home, slot: Day) -> Millis | None:
         """The end of the next window to be judged."""
-        window = self._window(home, slot) if slot.day else None
-        return window and window[1]
+        return self._end(home, slot) if slot.alert is None and slot.held is None else None
 
     def fire(self, home: Home, slot: Day, at: Millis) -> None:
         """A window is over."""
+        if self.off(home):
+            slot.day = -slot.day
+            return
         window = self._window(home, slot)
         slot.day += 1
-        nothing = window is not None and (not slot.last_id or slot.last < window[0])
-        if nothing and slot.alert is None and not self.off(home):
+        if window is not None and (not slot.last_id or slot.last < window[0]):
             self._tell(home, slot, at)
         self._wait(home, slot)
 
@@ -101,7 +127,7 @@ class Daily(Watch[Day]):
 
     def deaf(self, home: Home, slot: Day, until: Millis) -> None:
         """A window in which we were deaf is not judged."""
-        window = self._window(home, slot) if slot.day else None
+        window = self._window(home, slot) if slot.day > 0 else None
         if window is not None and window[0] < until and slot.last < window[0]:
             slot.watched = until
             self._first_day(home, slot)
@@ -111,3 +137,9 @@ class Daily(Watch[Day]):
         """The window is over already, so what was held back is told now; it would have ended when it came."""
         slot.held = None
         self._tell(home, slot, at)
+        self._catch_up(home, slot, at)
+
+    def close(self, home: Home, slot: Day, at: Millis) -> None:
+        """A person closed it: the next window is judged again."""
+        super().close(home, slot, at)
+        self._catch_up(home, slot, at)

@@ -31,7 +31,7 @@ class Watch(Machine[W]):
 
     slot_type = Heard
 
-    def watch(self, home: Home) -> None:
+    def watch(self, home: Home, now: Millis) -> None:  # noqa: ARG002
         """Begin with what the registry assigned."""
         since = self.assigned(home)
         for key, (device, start) in since.items():

@@ -263,3 +263,52 @@ def test_past_calls_for_help_are_not_raised_by_a_new_rule(story, heard, clock) -
     engine.observe(stream[0])
     assert engine.reload(load_book("rules: {fall: {when: pendant.fall}}"), clock("08:01"), stream) == []
     assert [each.rule for each in engine.observe(heard("08:02 p pendant.fall id=5")[0])] == ["fall"]
+
+
+HELD = """
+rules:
+  empty: {while: bed.occupied is no, for: 5 min, not while: dark}
+  dark: {missing: door.heartbeat, for: 3 min}
+"""
+
+
+def test_what_a_changed_rule_held_back_is_let_go(story, heard, clock) -> None:
+    """The alert that hid it is gone with the old book, so Astrid's empty bed has a new wait, and not none."""
+    engine = story(HELD, late=0).live()
+    stream = heard("08:00 f door.heartbeat\n08:01 b bed.left")
+    for event in stream:
+        engine.observe(event)
+    assert [d.action for d in engine.advance(clock("08:10"))] == ["raise", "held"]
+    stored, longer = engine.snapshot(), load_book(HELD.replace("3 min", "60 min"))
+    assert [d.action for d in engine.reload(longer, clock("08:10"), stream)] == ["clear"]
+    again = Engine(longer, clock("08:10"))
+    again.restore(stored, [story(HELD, late=0).home])
+    for one in (engine, again):
+        raised = [d for d in one.advance(clock("08:30")) if d.action == "raise"]
+        assert [(d.rule, d.at) for d in raised] == [("empty", clock("08:15"))]
+
+
+def test_an_end_by_another_book_is_no_events_end(story, heard, clock) -> None:
+    """With events still to settle, the old alert ends before the new one begins, and each end has its own instant."""
+    rules = "rules: {door: {while: door.leaf is open, for: 5 min}}"
+    engine = story(rules).live()
+    stream = heard("08:00 f door.opened id=1")
+    engine.observe(stream[0])
+    assert [d.action for d in engine.advance(clock("08:12:31"))] == ["raise"]
+    (ended,) = engine.reload(load_book(rules.replace("5 min", "11 min")), clock("08:12:31"), stream)
+    found = [ended, *engine.observe(heard("08:12:31 f door.closed id=2 heard=08:12:40")[0])]
+    found += engine.advance(clock("08:20"))
+    assert [d.action for d in found] == ["clear", "raise", "clear"]
+    assert [d.at for d in found] == [clock("08:10:31"), clock("08:11"), clock("08:12:31")]
+    assert len({d.identity for d in found}) == 3
+
+
+def test_two_ends_at_one_instant_are_told_apart(story, heard, clock) -> None:
+    """Closed and opened at once, and the rule taken out at that very instant: two alerts ended, so two are told."""
+    rules = "rules: {door: {while: door.leaf is open}}"
+    engine = story(rules, late=0).live()
+    for event in heard("08:00 f door.opened\n08:01 f door.closed id=2\n08:01 f door.opened id=3"):
+        found = engine.observe(event)
+    assert [d.action for d in engine.advance(clock("08:01") + 1)] == ["raise"]
+    found = engine.reload(load_book("rules: {}"), clock("08:01"))
+    assert [(d.action, d.at) for d in found] == [("clear", clock("08:01") + 1)]
