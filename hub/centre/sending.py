@@ -15,14 +15,15 @@ from sqlalchemy import update
 from sqlmodel import col, func, select
 
 from drivers.links.mqtt_client import NotConnected
-from hub.centre import audit, commands
+from hub.centre import audit, commands, technical
+from hub.centre.alerts import rows
 from hub.centre.alerts.desk import speed_of
 from hub.centre.intake.storing import LaneKey
 from hub.centre.intake.watermark import Mark
 from hub.centre.pulse import Pulse
 from hub.clock import Clock
 from hub.registry.importing import VERSION
-from hub.registry.part import part_of
+from hub.registry.part import part_of, too_large
 from hub.store.centre_tables import Change, Gateway, StoreFact
 from hub.store.engine import Store
 from hub.uplink.messages import HINT_TOPIC, Ack, Hint, LaneName, down_topic
@@ -170,6 +171,9 @@ class Parts:
         for gateway, part in parts.items():
             if self._told.get(gateway) == part.hash:
                 continue
+            if problem := too_large(gateway, part):
+                await self._tell_too_large(gateway, problem)
+                continue
             await self._publish(down_topic(gateway, "registry"), part.model_dump_json().encode(), True)
             self._told[gateway] = part.hash
             sent.append(gateway)
@@ -177,10 +181,21 @@ class Parts:
         self._version = version
         return sent
 
+    async def _tell_too_large(self, gateway: str, problem: str) -> None:
+        """What no message can carry is an alert, not a broker that cuts the line again and again."""
+        log.error("a part of the registry is not sent", gateway=gateway, why=problem)
+        async with self._store.writing() as session:
+            await audit.in_order(session)
+            policy, names = await rows.policy_of(session), {"problem": problem}
+            fault, now = technical.PART_TOO_LARGE, self._clock.now()
+            await technical.found(session, fault, gateway, policy, now, gateway=gateway, names=names)
+
     async def _note(self, gateway: str, hash_: str) -> None:
         async with self._store.writing() as session:
             await audit.in_order(session)
+            policy, now = await rows.policy_of(session), self._clock.now()
+            await technical.over(session, technical.PART_TOO_LARGE, gateway, policy, now, "it was sent")
             changed = update(Gateway).where(col(Gateway.id) == gateway, col(Gateway.part_hash) != hash_)
             outcome = await session.exec(changed.values(part_hash=hash_))
             if outcome.rowcount:
-                session.add(Change(at=self._clock.now(), subject="gateway", ref=gateway))
+                session.add(Change(at=now, subject="gateway", ref=gateway))

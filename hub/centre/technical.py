@@ -100,6 +100,14 @@ NEVER_HEARD = _fault(
     "No alarm gets through from there. Switch it on, or correct the registry.",
     "high",
 )
+PART_TOO_LARGE = _fault(
+    "registry too large for a gateway",
+    "Registeret til boksen {gateway} er for stort til å sendes. Boksen bruker det den hadde.",
+    "The registry of the gateway {gateway} is not sent, the box goes on with what it had: {problem}",
+    "Fordel hjemmene på flere bokser; endringer når ikke fram før det er gjort.",
+    "Share the homes among more gateways; no change gets through until then.",
+    "high",
+)
 JUDGING = _fault(
     "gateways not judged",
     "Reglene for bokser kan ikke vurderes.",
@@ -129,6 +137,16 @@ RULES_KEPT = _fault(
     "The changed rule book cannot be used, the old one holds: {problem}",
     "Rett regelboken.",
     "Correct the rule book.",
+    "high",
+)
+RESTORED = _fault(
+    "centre restored",
+    "Sentralen er gjenopprettet fra en sikkerhetskopi av {made} UTC.",
+    "The centre was restored from a backup of {made} UTC.",
+    "Det folk gjorde etter dette, er borte: gå gjennom åpne alarmer, og rett registeret. Hjemmesentralene sender på nytt"
+    " det de har.",
+    "What people did after that is gone: go through the open alerts, and correct the registry. Gateways send again what"
+    " they have.",
     "high",
 )
 CHANNEL = _fault(

@@ -65,7 +65,12 @@ def _import(args: argparse.Namespace) -> int:
     if checked.registry is None:
         sys.stderr.write("nothing was imported\n")
         return FAILED
-    outcome = asyncio.run(_bring_in(checked, from_arguments(StoreSettings, args)))
+    from hub.registry.part import PartTooLargeError
+
+    try:
+        outcome = asyncio.run(_bring_in(checked, from_arguments(StoreSettings, args)))
+    except PartTooLargeError as wrong:
+        raise Refused(f"nothing was imported: {wrong}", FAILED) from None
     if outcome.nothing:
         sys.stdout.write("the registry says the same already; nothing changed\n")
         return OK

@@ -20,6 +20,7 @@ from drivers.device_type import DeviceType
 from drivers.registry import UnknownDeviceType, device_type
 from hub.registry import silence
 from hub.registry.models import ALWAYS_ANSWERS, FORMAT, DevicePart, RegistryFile, StepPart
+from hub.registry.part import part_in, too_large
 from hub.registry.rota import uncovered
 from hub.registry.timers import TimerError, timers_from
 from hub.registry.words import Problem, UnreadableError, Words, read
@@ -54,7 +55,7 @@ def check(text: str | bytes) -> Checked:
     except ValidationError as wrong:
         return Checked(None, tuple(sorted({*words.doubled, *_shape(wrong, words)})))
     problems = {*words.doubled, *_placed(_references(registry), words), *_placed(_meaning(registry), words)}
-    if problems:
+    if problems := problems or set(_placed(_sizes(registry), words)):
         return Checked(None, tuple(sorted(problems)))
     return Checked(registry, (), tuple(sorted(_placed(_advice(registry), words))))
 
@@ -243,6 +244,12 @@ def _addresses(registry: RegistryFile) -> Found:
         if key in seen:
             yield ("devices", id_, "address"), f"{seen[key]} has the address {device.address!r} already"
         seen.setdefault(key, id_)
+
+
+def _sizes(registry: RegistryFile) -> Found:
+    for gateway in registry.gateways:
+        if said := too_large(gateway, part_in(registry, gateway)):
+            yield ("gateways", gateway), said
 
 
 # ---------------------------------------------------------------- advice

@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from drivers.events import Millis
 from hub.centre import audit
 from hub.registry.models import RegistryFile
+from hub.registry.part import refuse_too_large
 from hub.registry.tables import KINDS, Kind, Row, changed, rows_of, shifts_of
 from hub.store.centre_tables import Assignment, Change, Device, Home, Shift, StoreFact
 
@@ -40,7 +41,10 @@ class Outcome:
 
 
 async def import_file(session: AsyncSession, registry: RegistryFile, *, by: str, now: Millis) -> Outcome:
-    """Bring the database to what the file says; the caller commits. by: who imports, for the trail."""
+    """Bring the database to what the file says; the caller commits. by: who imports, for the trail.
+
+    Raises PartTooLargeError where a gateway would have more than a message can carry, with what it had before.
+    """
     await audit.in_order(session)
     outcome, deeds = Outcome(), []
     for kind, row in rows_of(registry):
@@ -56,6 +60,7 @@ async def import_file(session: AsyncSession, registry: RegistryFile, *, by: str,
             )
     await audit.write(session, *deeds)
     await _announce(session, outcome, now)
+    await refuse_too_large(session)
     if not outcome.nothing:
         await session.merge(StoreFact(name=VERSION, value=secrets.token_hex(8)))
     return outcome

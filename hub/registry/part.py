@@ -1,21 +1,28 @@
 """The part of the registry that one gateway gets, and its content hash (failure mode ST-1).
 
 It holds what judging and hearing need: homes with their clocks, residents' names and parameters, devices. Phone
-numbers, relatives, key boxes and notes stay at the centre.
+numbers, relatives, key boxes and notes stay at the centre. A part that no message can carry is refused where the file
+is checked, where it is imported, and before it would be sent.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from hub.registry.models import DevicePart, GatewayPart, HomePart, ResidentPart
-from hub.store.centre_tables import Device, Home, Resident
-from hub.uplink.messages import Part
+from hub.registry.models import DevicePart, GatewayPart, HomePart, RegistryFile, ResidentPart
+from hub.store.centre_tables import Device, Gateway, Home, Resident
+from hub.uplink.messages import LARGEST_PART, Part
+
+MIB: Final = 1_048_576
+
+
+class PartTooLargeError(ValueError):
+    """A gateway's part of the registry that no message can carry, said in a sentence."""
 
 
 async def part_of(session: AsyncSession, gateway: str) -> Part:
@@ -32,6 +39,49 @@ async def part_of(session: AsyncSession, gateway: str) -> Part:
         residents={row.id: _resident(row) for row in people.all()},
         devices={row.id: _device(row) for row in devices.all()},
     )
+    return _message(part)
+
+
+def part_in(registry: RegistryFile, gateway: str) -> Part:
+    """The message that a file alone would mean for one gateway."""
+    homes = {id_: home for id_, home in registry.homes.items() if home.gateway == gateway}
+    part = GatewayPart(
+        gateway=gateway,
+        homes={
+            id_: HomePart(address="", zone=home.zone, gateway=gateway, tz=home.tz)
+            for id_, home in homes.items()
+        },
+        residents={
+            id_: ResidentPart(home=one.home, name=one.name, parameters=one.parameters)
+            for id_, one in registry.residents.items()
+            if one.home in homes
+        },
+        devices={id_: one for id_, one in registry.devices.items() if one.home in homes},
+    )
+    return _message(part)
+
+
+def too_large(gateway: str, part: Part) -> str:
+    """Why a part cannot be sent, in a sentence; empty where it can."""
+    size = len(part.model_dump_json().encode())
+    if size <= LARGEST_PART:
+        return ""
+    count = len(part.registry["homes"])
+    homes = "1 home" if count == 1 else f"{count} homes"
+    return (
+        f"the part of the registry for the gateway {gateway}, with {homes} and {len(part.registry['devices'])} devices,"
+        f" is {size / MIB:.1f} MiB; a gateway takes at most {LARGEST_PART / MIB:g} MiB: share them among more gateways"
+    )
+
+
+async def refuse_too_large(session: AsyncSession) -> None:
+    """Look at every gateway's part as the session has it. Raises PartTooLargeError."""
+    for gateway in (await session.exec(select(Gateway.id).order_by(col(Gateway.id)))).all():
+        if said := too_large(gateway, await part_of(session, gateway)):
+            raise PartTooLargeError(said)
+
+
+def _message(part: GatewayPart) -> Part:
     told: dict[str, Any] = part.model_dump(mode="json", by_alias=True)
     return Part(hash=content_hash(told), registry=told)
 

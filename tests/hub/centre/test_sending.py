@@ -14,7 +14,17 @@ from hub.centre import commands
 from hub.centre.intake import states
 from hub.centre.intake.watermark import Mark, moved
 from hub.centre.sending import Acks, Parts
-from hub.store.centre_tables import Audit, CommandRow, DeviceState, Entry, Gateway, Home, StoreFact
+from hub.store.centre_tables import (
+    Alert,
+    Audit,
+    CommandRow,
+    Device,
+    DeviceState,
+    Entry,
+    Gateway,
+    Home,
+    StoreFact,
+)
 
 
 @dataclass
@@ -229,6 +239,28 @@ async def test_a_part_that_was_not_sent_is_sent_later(store, clock, line):
         await parts.publish_changed()
     line.cut = False
     assert await parts.publish_changed() == ["gw1", "gw2"]
+
+
+async def test_a_part_that_no_message_carries_is_an_alert_and_the_others_are_sent(
+    store, clock, line, monkeypatch
+):
+    """The broker would cut the line for it, again and again, and with it everybody's acknowledgements."""
+    monkeypatch.setattr("hub.registry.part.LARGEST_PART", 2000)
+    async with store.writing() as session:
+        (await session.get(Device, "lock-1")).settings = {"places": "x" * 3000}
+    parts = Parts(store, clock, line.publish)
+    assert await parts.publish_changed() == ["gw2"]
+    async with store.reading() as session:
+        [alert] = (await session.exec(select(Alert))).all()
+    assert alert.rule == "hub:registry too large for a gateway"
+    assert alert.queue == "technical"
+    assert "gw1" in alert.says["nb"]
+    assert "with 1 home and" in alert.says["en"]
+    monkeypatch.undo()
+    parts.forget()
+    assert await parts.publish_changed() == ["gw1", "gw2"]
+    async with store.reading() as session:
+        assert [one.condition for one in (await session.exec(select(Alert))).all()] == ["cleared"]
 
 
 async def test_the_newest_mark_overtakes(line):

@@ -11,7 +11,7 @@ from hub.registry.check import check
 from hub.registry.exporting import NothingStoredError, as_yaml, export
 from hub.registry.importing import import_file
 from hub.registry.models import GatewayPart
-from hub.registry.part import part_of
+from hub.registry.part import PartTooLargeError, part_in, part_of
 from hub.store.centre_tables import Assignment, Audit, Chain, Device, Home, Shift
 
 
@@ -145,3 +145,31 @@ async def test_the_hash_follows_the_content(store, file):
     await bring_in(store, file.replace("60 min", "45 min"))
     async with store.reading() as session:
         assert (await part_of(session, "gw1")).hash != first
+
+
+SAYS = "the part of the registry for the gateway gw1, with 1 home and 2 devices, is 0.0 MiB; a gateway takes at most"
+
+
+def test_a_part_that_no_message_carries_is_refused_by_the_check(file, monkeypatch):
+    """Which gateway, how large, how much it may be: before anything is imported."""
+    monkeypatch.setattr("hub.registry.part.LARGEST_PART", 500)
+    [problem] = check(file).problems
+    assert problem.sentence.startswith(SAYS)
+    assert file.splitlines()[problem.line - 1].startswith("gateways:")
+
+
+async def test_a_part_that_grows_too_large_with_what_was_there_is_refused(store, file, monkeypatch):
+    """An import takes nothing away, so a second file may be what is too much; nothing of it stays."""
+    checked = check(file)
+    monkeypatch.setattr("hub.registry.part.LARGEST_PART", 500)
+    with pytest.raises(PartTooLargeError, match=SAYS):
+        async with store.writing() as session:
+            await import_file(session, checked.registry, by="console", now=1)
+    assert await rows(store, Home) == []
+
+
+async def test_the_file_alone_means_the_part_that_is_sent(store, file):
+    """What the check measures is what the centre would publish."""
+    await bring_in(store, file)
+    async with store.reading() as session:
+        assert await part_of(session, "gw1") == part_in(check(file).registry, "gw1")
