@@ -329,10 +329,10 @@ class ScaipReceiver(_Sip):
         self.alarms: list[str] = []
         self._closes: list[Callable[[], None]] = []
 
-    async def start(self) -> int:
-        """Listen on UDP and TCP at one port of loopback; which one is returned."""
+    async def start(self, port: int) -> int:
+        """Listen on UDP and TCP at this port of loopback, which is returned."""
         loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self._tls)
         self._here = server.sockets[0].getsockname()
         udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=self._here)
         self._closes += [server.close, udp.close]

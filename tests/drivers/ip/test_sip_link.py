@@ -20,6 +20,8 @@ from simulators.ip.scaip import ScaipReceiver, ScaipUnit, element
 from tests.ports import free_port
 
 CID = "1000200030"
+PATIENT: dict[str, Any] = {"first_repeat": 5.0}
+"""A unit that does not repeat itself because the machine is busy: loopback loses nothing."""
 
 
 class Journal:
@@ -69,7 +71,7 @@ def listening(journal: Journal) -> Callable[..., AbstractAsyncContextManager[Sip
 @asynccontextmanager
 async def unit_at(link: SipLink, **options: Any) -> AsyncIterator[ScaipUnit]:
     """A care phone that reports to the link."""
-    unit = ScaipUnit(options.pop("cid", CID), ("127.0.0.1", link.port), first_repeat=0.05, **options)
+    unit = ScaipUnit(options.pop("cid", CID), ("127.0.0.1", link.port), **PATIENT | options)
     await unit.start()
     try:
         yield unit
@@ -97,7 +99,7 @@ async def test_an_alarm_is_written_down_and_acknowledged_by_its_reference(
 
 async def test_nothing_is_acknowledged_before_the_commit(listening: Any, journal: Journal) -> None:
     """While the journal is busy the unit repeats and hears nothing; it is one alarm in the end."""
-    async with listening() as link, unit_at(link) as unit:
+    async with listening() as link, unit_at(link, first_repeat=0.05) as unit:
         journal.gate.clear()
         sending = asyncio.create_task(unit.alarm())
         async with asyncio.timeout(30):
@@ -257,9 +259,7 @@ async def test_a_message_in_single_bytes_is_one_alarm(listening: Any, journal: J
 async def test_two_hundred_units_at_once_are_all_acknowledged(listening: Any, journal: Journal) -> None:
     """A power cut in a street: everybody reports within a moment."""
     async with listening() as link:
-        units = [
-            ScaipUnit(f"{5000 + n}", ("127.0.0.1", link.port), first_repeat=0.2, seed=n) for n in range(200)
-        ]
+        units = [ScaipUnit(f"{5000 + n}", ("127.0.0.1", link.port), seed=n) for n in range(200)]
         for unit in units:
             await unit.start()
         try:
@@ -276,10 +276,10 @@ async def test_two_hundred_units_at_once_are_all_acknowledged(listening: Any, jo
 async def test_an_alarm_is_passed_on_and_taken(listening: Any, suffix: str) -> None:
     """We are a unit ourselves: an alarm receiving centre takes the alarm with its mrs."""
     receiver = ScaipReceiver()
-    port = await receiver.start()
+    port = await receiver.start(free_port())
     try:
         async with listening() as link:
-            out = Outgoing(CONTENT_TYPE, write_request(Request("R1", "900", 3, ite="Astrid")), wait=5_000)
+            out = Outgoing(CONTENT_TYPE, write_request(Request("R1", "900", 3, ite="Astrid")), wait=30_000)
             await link.send(f"sip:arc@127.0.0.1:{port}{suffix}", out)
         assert element(receiver.alarms[0], "ite") == "Astrid"
     finally:
@@ -287,17 +287,18 @@ async def test_an_alarm_is_passed_on_and_taken(listening: Any, suffix: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [({"silent": True}, "did not acknowledge"), ({"snu": "6"}, "status 6")]
+    ("options", "wait", "says"),
+    [({"silent": True}, 500, "did not acknowledge"), ({"snu": "6"}, 30_000, "status 6")],
 )
 async def test_a_sip_200_alone_is_no_acknowledgement(
-    listening: Any, options: dict[str, Any], says: str
+    listening: Any, options: dict[str, Any], wait: int, says: str
 ) -> None:
     """Without an mrs, or with one that says no, the alarm counts as not passed on."""
     receiver = ScaipReceiver(**options)
-    port = await receiver.start()
+    port = await receiver.start(free_port())
     try:
         async with listening() as link:
-            out = Outgoing(CONTENT_TYPE, write_request(Request("R1", "900", 3)), wait=500)
+            out = Outgoing(CONTENT_TYPE, write_request(Request("R1", "900", 3)), wait=wait)
             with pytest.raises(LinkDown, match=says):
                 await link.send(f"sip:arc@127.0.0.1:{port}", out)
     finally:

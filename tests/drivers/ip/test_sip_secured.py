@@ -53,7 +53,7 @@ async def listening(frames: list[Frame], **options: Any) -> AsyncIterator[SipLin
 @asynccontextmanager
 async def unit_at(port: int, **options: Any) -> AsyncIterator[ScaipUnit]:
     """A care phone."""
-    unit = ScaipUnit(options.pop("cid", CID), ("127.0.0.1", port), first_repeat=0.1, **options)
+    unit = ScaipUnit(options.pop("cid", CID), ("127.0.0.1", port), first_repeat=5.0, **options)
     await unit.start()
     try:
         yield unit
@@ -206,7 +206,7 @@ async def test_a_receiver_under_tls_is_believed_by_its_certificate_only(
     """We send under TLS to whom we trust, and to nobody else."""
     trust = make_certificate(tmp_path)
     receiver = ScaipReceiver(tls=server_context(tmp_path / "sip.pem"))
-    port = await receiver.start()
+    port = await receiver.start(free_port())
     out = Outgoing(CONTENT_TYPE, write_request(Request("R1", CID, 3)), wait=5_000)
     try:
         async with listening([], trust=trust) as link:
@@ -223,7 +223,7 @@ async def test_a_receiver_under_tls_is_believed_by_its_certificate_only(
 async def test_a_receiver_that_asks_gets_our_password(ours: str, *, taken: bool) -> None:
     """Asked once, proved once; a wrong password is the end of it, said in a sentence."""
     receiver = ScaipReceiver(asks_for="løvetann 7")
-    port = await receiver.start()
+    port = await receiver.start(free_port())
     out = Outgoing(CONTENT_TYPE, write_request(Request("R1", CID, 3)), wait=5_000)
     try:
         async with listening([], settings={"own_password": ours}) as link:
