@@ -23,7 +23,7 @@ import orjson
 from drivers.events import Millis, iso
 from hub.backup import archive, contents, snapshot
 from hub.backup.manifest import BackupError, Manifest, Role
-from hub.store.revision import newest_file, revision_of
+from hub.store.revision import revision_of
 
 SUFFIX: Final = ".tar.gz"
 WORK: Final = ".part"
@@ -38,10 +38,14 @@ PASSES: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What to back up. database: a PostgreSQL URL, or None for the embedded one. books: rule books from outside."""
+    """What to back up.
+
+    database: a PostgreSQL URL; centre: a SQLite file elsewhere; neither for the embedded one. books: from outside.
+    """
 
     data: Path
     database: str | None = None
+    centre: Path | None = None
     books: Sequence[Path] = ()
     secrets: bool = True
 
@@ -80,7 +84,7 @@ def make(wish: Wish, target: Path, now: Millis, bar: Bar, keep: int | None = Non
             _sync_folder(folder)
     except OSError as wrong:
         raise BackupError(f"{wrong.filename or final} cannot be written: {wrong.strerror}") from None
-    dropped = _rotate(folder, plan.name, keep) if into_folder and keep else ()
+    dropped = _rotate(folder, plan.name, keep, final) if into_folder and keep else ()
     return Made(final, manifest, plan.left, dropped)
 
 
@@ -113,16 +117,20 @@ class _Plan:
         plan = cls(wish)
         if not wish.data.is_dir():
             raise BackupError(f"there is no data folder {wish.data}; name the right one with --data")
-        plan.roles = {role: name for role, name in DATABASES.items() if (wish.data / name).is_file()}
+        plan.roles = {role: name for role, name in DATABASES.items() if plan.source(name).is_file()}
         if wish.database:
             plan.roles["centre"] = DUMP
         if not plan.roles:
             raise BackupError(f"{wish.data} holds neither a gateway's nor a centre's database")
         names, plan.left = contents.carried(wish.data)
         plan.names = [name for name in names if wish.secrets or not contents.is_secret(name)]
-        plan.size = sum(snapshot.size_of(wish.data / name) for name in plan.roles.values() if name != DUMP)
+        plan.size = sum(snapshot.size_of(plan.source(name)) for name in plan.roles.values() if name != DUMP)
         plan.size += sum((wish.data / name).stat().st_size for name in plan.names)
         return plan
+
+    def source(self, name: str) -> Path:
+        """Where a database lies."""
+        return self.wish.centre if self.wish.centre and name == DATABASES["centre"] else self.wish.data / name
 
     @property
     def name(self) -> str:
@@ -139,16 +147,21 @@ class _Plan:
             if name == DUMP:
                 snapshot.dump_postgresql(self.wish.database or "", tree / name)
             else:
-                snapshot.copy_sqlite(self.wish.data / name, tree / name, done)
+                snapshot.copy_sqlite(self.source(name), tree / name, done)
         names = [*self.roles.values(), *self._plain(tree), *self._books(tree)]
         return Manifest(
             made=now,
             program=version("trygghub"),
             name=self.name,
             secrets=self.wish.secrets,
-            roles={role: _role(role, self.wish.data, tree / name) for role, name in self.roles.items()},
+            roles={role: self._role(role, tree / name) for role, name in self.roles.items()},
             files=archive.listed(tree, names, done),
         )
+
+    def _role(self, role: str, copy: Path) -> Role:
+        if copy.name == Path(DUMP).name:
+            return snapshot.postgresql_role(self.wish.database or "")
+        return _role(role, self.wish.data, copy)
 
     def _plain(self, tree: Path) -> Iterator[str]:
         """Files that are replaced or removed while we look are carried as they are then, or not at all."""
@@ -159,7 +172,9 @@ class _Plan:
 
     def _books(self, tree: Path) -> Iterator[str]:
         for book in self.wish.books:
-            name = f"{contents.BOOKS}/{re.sub(r'[^A-Za-z0-9._-]', '_', book.name)[-80:].lstrip('.-') or 'book'}"
+            name = (
+                f"{contents.BOOKS}/{re.sub(r'[^A-Za-z0-9._-]', '_', book.name)[-80:].lstrip('.-') or 'book'}"
+            )
             if name not in self.names and self.wish.data.resolve() not in book.resolve().parents:
                 _copy(book, tree / name)
                 yield name
@@ -176,8 +191,6 @@ def gateway_id(data: Path) -> str:
 
 
 def _role(role: str, data: Path, copy: Path) -> Role:
-    if copy.name == Path(DUMP).name:
-        return Role(newest_file("centre"), "postgresql")
     schema = revision_of(copy) or ""
     if role == "gateway":
         return Role(schema, id=gateway_id(data))
@@ -226,6 +239,8 @@ def _clear_if_dead(work: Path) -> None:
     try:
         descriptor = os.open(work / "lock", os.O_RDWR)
     except OSError:
+        with suppress(OSError):
+            work.rmdir()  # killed before its first file; one with files stays
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -236,11 +251,12 @@ def _clear_if_dead(work: Path) -> None:
         os.close(descriptor)
 
 
-def _rotate(folder: Path, name: str, keep: int) -> Sequence[Path]:
-    """Drop the oldest backups of this name. The names sort by time."""
+def _rotate(folder: Path, name: str, keep: int, newest: Path) -> Sequence[Path]:
+    """Drop the oldest backups of this name, which sort by time; never the one just made, whatever the clock said."""
     mine = re.compile(rf"trygghub-{re.escape(name)}-\d{{8}}T\d{{6}}Z{re.escape(SUFFIX)}")
     found = sorted(one for one in folder.iterdir() if mine.fullmatch(one.name) and one.is_file())
-    gone = found[:-keep]
+    others = [one for one in found if one != newest]
+    gone = others[: max(0, len(others) - keep + 1)]
     for one in gone:
         one.unlink(missing_ok=True)
     return gone

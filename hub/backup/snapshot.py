@@ -7,6 +7,7 @@ write-ahead log only grows. The copy is read through once more before it counts.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -16,9 +17,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from sqlalchemy import make_url
 
-from hub.backup.manifest import BackupError
+from hub.backup.manifest import BackupError, Role
 from hub.store.errors import StoreError, sentence_for
 
 STEPS: Final = 100_000
@@ -55,6 +57,8 @@ def copy_sqlite(source: Path, target: Path, done: Done = lambda _bytes: None) ->
             database.set_progress_handler(look, STEPS)
             database.execute("VACUUM INTO ?", (str(target),))
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            raise BackupError(f"the disk that holds {target.parent} is full; no backup was made") from None
         raise sentence_for(source, error) from None
     _read_through(target, source)
 
@@ -75,6 +79,38 @@ def dump_postgresql(url: str, target: Path) -> None:
     _call("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"], url)
 
 
+def postgresql_role(url: str) -> Role:
+    """The schema and the audit trail's newest hash of a centre on PostgreSQL. Raises BackupError."""
+    schema, head = _ask(
+        url, "SELECT version_num FROM alembic_version", "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1"
+    )
+    return Role(str(schema or ""), "postgresql", head=str(head or ""))
+
+
+def check_empty(url: str) -> None:
+    """A dump goes into an empty database only. Raises BackupError."""
+    (tables,) = _ask(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    if tables:
+        raise BackupError(
+            f"the database named by --database holds {tables} tables; a backup goes into an empty one (createdb)"
+        )
+
+
+def _ask(url: str, *questions: str) -> list[object]:
+    async def ask() -> list[object]:
+        address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        database = await asyncpg.connect(address)
+        try:
+            return [await database.fetchval(one) for one in questions]
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(ask())
+    except (OSError, asyncpg.PostgresError) as wrong:
+        raise BackupError(f"the centre's database cannot be asked: {wrong!s:.300}") from None
+
+
 def load_postgresql(url: str, source: Path) -> None:
     """Fill an empty PostgreSQL database from a dump, whole or not at all. Raises BackupError."""
     _call("pg_restore", ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
@@ -88,8 +124,9 @@ def _call(program: str, words: list[str], url: str) -> None:
             f"the centre's database is PostgreSQL, and {program} is not on this machine: install"
             " postgresql-client, of the server's version or newer"
         )
-    done = subprocess.run([found, *words], env=_environment(url), stdin=subprocess.DEVNULL, check=False,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    done = subprocess.run(  # noqa: S603  found above, and no word of it is anybody else's
+        [found, *words], env=_environment(url), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     if done.returncode:
         said = " ".join(done.stderr.decode(errors="replace").split())
         raise BackupError(f"{program} did not succeed: {said[:SAID] or f'exit code {done.returncode}'}")

@@ -25,7 +25,7 @@ from sqlmodel import select
 
 from drivers.links.link import LinkState
 from drivers.links.mqtt_client import Message, MqttClient
-from hub.book_watch import BookWatch
+from hub.book_watch import BookFileError, BookWatch
 from hub.centre import audit, metrics, technical
 from hub.centre.alerts import rows
 from hub.centre.always import always
@@ -164,6 +164,7 @@ class Centre:
     def _connection(self, state: LinkState, reason: str) -> None:
         self.health.broker = "" if state == "up" else reason or state
         if state == "up":
+            self.intake.connected()
             self.parts.forget()
             self.commands.nudge()
 
@@ -176,22 +177,22 @@ class Centre:
         async with self._store.writing() as session:
             await audit.in_order(session)
             policy = await rows.policy_of(session)
-            if self._trouble:
-                log.error("the rule book cannot be read; the shipped one is used", why=self._trouble)
-                names = {"problem": self._trouble}
+            if self._trouble is not None:
+                log.error("the rule book cannot be read; the shipped one is used", why=str(self._trouble))
+                names = {"problem": self._trouble.words}
                 await technical.found(session, technical.RULES, "centre", policy, now, names=names)
             else:
                 for fault in (technical.RULES, technical.RULES_KEPT):
                     await technical.over(session, fault, "centre", policy, now, "it can be read")
 
-    async def _book_in_trouble(self, why: str) -> None:
+    async def _book_in_trouble(self, why: BookFileError | None) -> None:
         """A changed book with a slip is a technical alert; one that can be used ends every alert about the book."""
         now = self._clock.now()
         async with self._store.writing() as session:
             await audit.in_order(session)
             policy = await rows.policy_of(session)
-            if why:
-                names = {"problem": why}
+            if why is not None:
+                names = {"problem": why.words}
                 await technical.found(session, technical.RULES_KEPT, "centre", policy, now, names=names)
             else:
                 for fault in (technical.RULES, technical.RULES_KEPT):

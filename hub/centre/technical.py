@@ -125,18 +125,18 @@ AREAS = _fault(
 )
 RULES = _fault(
     "rule book not read",
-    "Regelboken kan ikke leses. Den medfølgende brukes.",
+    "Regelboken kan ikke leses, den medfølgende brukes: {problem}",
     "The rule book cannot be read, the shipped one is used: {problem}",
-    "Rett regelboken.",
-    "Correct the rule book.",
+    "Rett linjen. «trygghub rules check» med filen sier alt som er galt i den.",
+    "Correct the line. 'trygghub rules check' with the file says all that is wrong with it.",
     "high",
 )
 RULES_KEPT = _fault(
     "changed rule book not read",
-    "Den endrede regelboken kan ikke brukes. Den gamle gjelder.",
+    "Den endrede regelboken kan ikke brukes, den gamle gjelder: {problem}",
     "The changed rule book cannot be used, the old one holds: {problem}",
-    "Rett regelboken.",
-    "Correct the rule book.",
+    "Rett linjen. «trygghub rules check» med filen sier alt som er galt i den.",
+    "Correct the line. 'trygghub rules check' with the file says all that is wrong with it.",
     "high",
 )
 RESTORED = _fault(

@@ -31,6 +31,8 @@ COMMANDS = {
     "audit": ("audit", "verify the audit trail"),
     "quarantine": ("quarantine", "what gateways sent and nobody could read: look, replay, drop"),
     "sign-in-link": ("sign_in", "make a one-time link into the dashboard"),
+    "backup": ("backup", "copy all that is kept into one file, while everything runs"),
+    "restore": ("restore", "put a backup back, or look whether it is whole"),
     "doctor": ("doctor", "look for what is missing or wrong on this machine"),
 }
 """Command → its module (for `web` and `simulate` the package that runs) and a line of help."""

@@ -18,7 +18,7 @@ import structlog
 from drivers.device_type import DeviceType
 from drivers.events import Frame
 from drivers.registry import DEVICE_TYPES
-from hub.book_watch import BookWatch
+from hub.book_watch import BookFileError, BookWatch
 from hub.clock import Clock, SystemClock
 from hub.gateway import box, catch_all, memory, registry_copy, rule_book
 from hub.gateway.box_watch import BoxWatch
@@ -132,7 +132,13 @@ class Gateway:
         self.upkeep = Upkeep(writer, self.clock, self.own)
         self.watch = StoreWatch(writer, self.clock, self.own, self.upkeep, Reserve(self.folder / "reserve"))
         self.uplink = Uplink(
-            settings.uplink, settings.id, writer, self.commands.take, self.take_part, self._epoch_began
+            settings.uplink,
+            settings.id,
+            writer,
+            self.commands.take,
+            self.take_part,
+            self._epoch_began,
+            self._centre_lost,
         )
 
         if settings.home_assistant is not None:
@@ -179,7 +185,7 @@ class Gateway:
         await self.judging.turn()
         await self.uplink.start()
         self._part_trouble, self._at_boot = tuple(troubles), tuple(self._boot_troubles())
-        self._book_trouble = tuple(_not_read(chosen.trouble)) if chosen.trouble else ()
+        self._book_trouble = () if chosen.trouble is None else (rule_book.not_read(chosen.trouble),)
         await self._tell_troubles()
         self.phase = "links"
 
@@ -360,15 +366,16 @@ class Gateway:
     async def _epoch_began(self, why: str) -> None:
         await self.own.note(_epoch_line(why, self.clock.now()))
 
+    async def _centre_lost(self, count: int) -> None:
+        await self.own.note(_lost_line(count, self.clock.now()))
+
     # ------------------------------------------------------------ troubles and time
 
     async def _use_book(self, book: Book) -> None:
         self.judging.use(book.judged_by("gateway"))
 
-    async def _book_in_trouble(self, why: str) -> None:
-        nb = "Den endrede regelboken kan ikke brukes; den gamle gjelder"
-        en = "The changed rule book cannot be used; the old one holds"
-        self._book_trouble = (Problem(nb, en, why),) if why else ()
+    async def _book_in_trouble(self, why: BookFileError | None) -> None:
+        self._book_trouble = () if why is None else (rule_book.kept(why),)
         await self._tell_troubles()
 
     def _boot_troubles(self) -> list[Problem]:
@@ -409,12 +416,6 @@ async def always(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(random.uniform(*AGAIN))
 
 
-def _not_read(why: str) -> list[Problem]:
-    say.error("the rule book cannot be used; the shipped one stands in for it", why=why)
-    nb = "Regelboken kan ikke brukes; den medfølgende gjelder"
-    return [Problem(nb, "The rule book cannot be used; the shipped one stands in for it", why)]
-
-
 def _trouble_line(what: str, problems: Sequence[Problem], now: int) -> Line:
     if not problems:
         return health_line(
@@ -437,4 +438,19 @@ def _epoch_line(why: str, now: int) -> Line:
         "The gateway's database is an old copy; events may be missing",
         now,
         why=why,
+    )
+
+
+def _lost_line(count: int, now: int) -> Line:
+    return health_line(
+        "lost at the centre",
+        f"Sentralen er gjenopprettet, og {count} meldinger den hadde, finnes ikke lenger i hjemmesentralen",
+        f"The centre was restored, and {count} entries that it once had are no longer in the gateway",
+        now,
+        count=count,
+        urgency="low",
+        staff_action={
+            "nb": "De er borte fra journalen. Finnes det en nyere sikkerhetskopi av sentralen?",
+            "en": "They are gone from the journal. Is there a newer backup of the centre?",
+        },
     )

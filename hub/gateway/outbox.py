@@ -85,10 +85,19 @@ class LaneCursor:
         self.acked, self.sent = upto, max(self.sent, upto)
         self.tries, self.since = 0, now
 
+    @property
+    def lacking(self) -> bool:
+        """Whether the centre, by its last word, holds less than it once did: it was restored from a backup."""
+        return self.heard_back is not None and self.heard_back < self.acked
+
+    def go_back(self, now: float) -> None:
+        """Send again what the centre lacks."""
+        if self.heard_back is not None and self.lacking:
+            self.acked = self.heard_back
+        self.rewind(now, patient=True)
+
     def rewind(self, now: float, *, patient: bool) -> None:
         """Send again from the last acknowledged number; patient: wait longer before the next time."""
-        if patient and self.heard_back is not None and self.heard_back < self.acked:
-            self.acked = self.heard_back  # the centre was restored from a backup and lacks what it once had
         self.sent, self.pending, self.since = self.acked, True, now
         self.tries = self.tries + 1 if patient else 0
         self.jitter = random.uniform(0.8, 1.2)
@@ -114,6 +123,14 @@ class Cursors:
         return min(
             (due for cursor in self.lanes.values() if (due := cursor.resend_at()) is not None), default=None
         )
+
+    def lacking(self, now: float) -> list[LaneName]:
+        """Lanes of which the centre lacks something; where entries are under way, only when no answer helped."""
+        return [
+            lane
+            for lane, cursor in self.lanes.items()
+            if cursor.lacking and ((due := cursor.resend_at()) is None or due <= now)
+        ]
 
     def rewind_overdue(self, now: float) -> None:
         """Send again what has waited too long."""
@@ -171,6 +188,25 @@ def acknowledge(db: sqlite3.Connection, ack: Ack) -> Mark | None:
         (ack.upto, ack.lane, ack.upto),
     ).fetchone()
     return None if row is None else Mark(*row)
+
+
+def go_back(db: sqlite3.Connection, lane: LaneName, upto: int) -> int:
+    """Note that the centre holds a lane no further than this, so that nothing above is forgotten.
+
+    Gives how many of the entries above are gone from here: they were acknowledged, and pruned.
+    """
+    db.execute("UPDATE lane_mark SET acked = min(acked, ?) WHERE lane = ?", (upto, lane))
+    return missing(db, lane)
+
+
+def missing(db: sqlite3.Connection, lane: LaneName) -> int:
+    """How many numbers between the two marks of a lane have no entry any more; 0 while nothing went wrong."""
+    row = db.execute(
+        "SELECT last - acked - (SELECT count(*) FROM journal j WHERE j.lane = m.lane AND j.number > m.acked)"
+        " FROM lane_mark m WHERE lane = ?",
+        (lane,),
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def begin_epoch(db: sqlite3.Connection) -> str:

@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -28,6 +29,9 @@ from hub.uplink.messages import LARGEST_PART, Ack, LaneName, Order, Part, down_t
 PUBLISH_WITHIN = 15.0
 """Seconds for the broker to take one batch; then the connection is not believed any more (TR-20)."""
 
+ALL_LANES_WITHIN = 3.0
+"""Seconds for a centre that lost entries to say of every lane what it holds, before all are numbered anew."""
+
 PAUSE = (0.2, 1.0)
 """Seconds to wait after a failed attempt, drawn from this span."""
 
@@ -41,7 +45,8 @@ class Uplink:
     """The gateway's side of the uplink.
 
     on_order, on_part: what to do with messages from the centre. on_new_epoch: told, with the reason, when this
-    database turned out to be an old copy and its entries were numbered anew.
+    database turned out to be an old copy and its entries were numbered anew. on_lost: told how many entries a
+    restored centre lacks that are gone from here too, when the others were numbered anew.
     """
 
     url: str
@@ -50,9 +55,12 @@ class Uplink:
     on_order: Callable[[Order], Awaitable[None]]
     on_part: Callable[[Part], Awaitable[None]]
     on_new_epoch: Callable[[str], Awaitable[None]]
+    on_lost: Callable[[int], Awaitable[None]]
     cursors: Cursors = field(default_factory=Cursors)
     counters: Counter[str] = field(default_factory=Counter)
     epoch: str = ""
+    _lost: int = 0
+    _anew_at: float | None = None
     _client: MqttClient = field(init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -89,6 +97,8 @@ class Uplink:
         for lane, mark in (await self.writer.write(outbox.marks)).items():
             cursor = self.cursors.lanes[lane]
             cursor.acked = cursor.sent = mark.acked
+            if lost := await self.writer.write(partial(outbox.missing, lane=lane)):
+                self._number_anew_soon(lost)
 
     async def run(self) -> None:
         """Send and receive for ever; ends only by being cancelled."""
@@ -107,6 +117,7 @@ class Uplink:
     async def _send(self) -> None:
         while True:
             await self._client.up.wait()
+            await self._mend()
             self.cursors.rewind_overdue(_now())
             lane = self.cursors.next_to_send()
             if lane is None:
@@ -137,13 +148,47 @@ class Uplink:
 
     async def _rest(self) -> None:
         """Wait for something new, or until something has to be sent again."""
-        due = self.cursors.next_resend()
+        due = min(
+            (one for one in (self.cursors.next_resend(), self._anew_at) if one is not None), default=None
+        )
         try:
             async with asyncio.timeout_at(due):
                 await self._changed.wait()
         except TimeoutError:
             self.counters["resends"] += 1
         self._changed.clear()
+
+    # ------------------------------------------------------------ a centre that lost what it had
+
+    async def _mend(self) -> None:
+        """Send again what a restored centre lacks, and begin a new epoch where some of it is gone from here too."""
+        try:
+            for lane in self.cursors.lacking(_now()):
+                await self._go_back(lane)
+            if self._anew_at is not None and self._anew_at <= _now():
+                lost, self._lost, self._anew_at = self._lost, 0, None
+                await self._number_anew(f"the centre lacks {lost} entries that are gone from here too")
+                await self.on_lost(lost)
+        except StoreError as why:
+            say.error("what the centre lacks could not be looked up", why=str(why))
+            await asyncio.sleep(random.uniform(*PAUSE))
+
+    async def _go_back(self, lane: LaneName) -> None:
+        """Through a hole no acknowledgement would ever come, and the window would stay full: then numbers are new."""
+        cursor = self.cursors.lanes[lane]
+        upto = cursor.heard_back or 0
+        lost = await self.writer.write(lambda db: outbox.go_back(db, lane, upto))
+        say.warning("the centre was restored and lacks entries", lane=lane, upto=upto, gone=lost)
+        if lost:
+            self._number_anew_soon(lost)
+        else:
+            cursor.go_back(_now())
+        cursor.heard_back = None
+
+    def _number_anew_soon(self, lost: int) -> None:
+        self._lost += lost
+        if self._anew_at is None:
+            self._anew_at = _now() + ALL_LANES_WITHIN
 
     def _on_state(self, state: LinkState, reason: str) -> None:
         say.info("uplink", state=state, reason=reason)
@@ -196,13 +241,16 @@ class Uplink:
         return None
 
     async def _start_anew(self, why: str) -> None:
+        await self._number_anew(why)
+        await self.on_new_epoch(why)
+
+    async def _number_anew(self, why: str) -> None:
         self.epoch = await self.writer.write(outbox.begin_epoch)
         for cursor in self.cursors.lanes.values():
             cursor.acked, cursor.heard_back = 0, None
         self.cursors.rewind_all(_now())
         self._changed.set()
-        say.error("this database is an old copy; its entries go up again in a new epoch", why=why)
-        await self.on_new_epoch(why)
+        say.error("entries go up again in a new epoch", why=why)
 
 
 def _now() -> float:

@@ -28,6 +28,7 @@ from hub.centre import audit, metrics, technical
 from hub.centre.alerts.desk import speed_of
 from hub.centre.alerts.rows import Policy, policy_of
 from hub.centre.intake import meaning, quarantine, storing
+from hub.centre.intake.greeting import Greeted
 from hub.centre.intake.meaning import MAY_PASS
 from hub.centre.intake.reading import TOPIC, PoisonError, Sent, read
 from hub.centre.intake.storing import LaneKey
@@ -96,6 +97,7 @@ class Intake:
     ) -> None:
         self._store, self._clock, self._acked, self._changed = store, clock, acked, changed
         self._timers = timers
+        self._greeted = Greeted()
         self._alarms: deque[_Waiting] = deque()
         self._others: deque[_Waiting] = deque()
         self._wake, self._alarm = asyncio.Event(), asyncio.Event()
@@ -123,6 +125,10 @@ class Intake:
         finally:
             for waiting in (*self._alarms, *self._others):
                 waiting.done.cancel()
+
+    def connected(self) -> None:
+        """The broker is there again: what was answered last may not have arrived."""
+        self._greeted.forget()
 
     async def _commit_next(self) -> None:
         """Alarms at once; after anything else, gather a moment, unless an alarm comes."""
@@ -184,6 +190,7 @@ class Intake:
         for waiting in group:
             if not waiting.done.done():
                 waiting.done.set_result(None)
+        self._greeted.done(marks)
         for key, mark in marks.items():
             self._acked(key, mark)
         self._changed()
@@ -197,11 +204,12 @@ class Intake:
             policy = await policy_of(session, self._timers, speed_of(self._clock))
             stored = await storing.store(session, sent, now)
             await meaning.carry_out(session, stored, policy, now)
+            marks = await self._greeted.marks(session, stored.marks) | stored.marks
             for waiting in group:
                 if waiting.sent is None:
                     await self._put_aside(session, waiting, policy, now)
         _count(sent, stored)
-        return stored.marks
+        return marks
 
     async def _put_aside(self, session: AsyncSession, waiting: _Waiting, policy: Policy, now: Millis) -> None:
         message = waiting.message

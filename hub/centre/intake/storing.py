@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
 from hub.centre.intake.reading import Read, Sent
+from hub.centre.intake.renumbered import renumbered
 from hub.centre.intake.watermark import Mark, moved
 from hub.store.centre_tables import Entry, Lane
 
@@ -44,8 +45,11 @@ async def store(session: AsyncSession, group: Sequence[Sent], now: Millis) -> St
     for key, entries in lanes.items():
         known = await _known(session, key, before[key], entries)
         _sort_out(key, entries, known, outcome)
-    await _insert(session, outcome.new, now)
+    again = await renumbered(session, outcome.new)
     fresh = _numbers(outcome.new)
+    told = {(key, entry.number) for key, entry in again}
+    outcome.new = [one for one in outcome.new if (one[0], one[1].number) not in told]
+    await _insert(session, outcome.new, now)
     for key in lanes:
         above = fresh.get(key, [])
         if not before[key].whole:

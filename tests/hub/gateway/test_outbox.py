@@ -185,8 +185,9 @@ def test_a_centre_that_lost_entries_gets_them_again() -> None:
     cursor.sent_up_to(12, 0.0, more=False)
     cursor.acknowledged(7, 1.0)
     assert cursor.acked == 10
-    cursor.rewind(4.0, patient=True)
-    assert cursor.sent == 7
+    assert cursor.lacking
+    cursor.go_back(4.0)
+    assert (cursor.acked, cursor.sent, cursor.lacking) == (7, 7, False)
 
 
 class LossyLine:

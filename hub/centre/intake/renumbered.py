@@ -1,0 +1,55 @@
+"""Entries that a gateway sends again under new numbers, because it began a new epoch: known by what they say.
+
+A gateway put back from a backup, or set right after the centre was, numbers anew what it does not know to be here.
+Their numbers count, so that the lane goes on; no second line is written and nothing is carried out twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from sqlalchemy import tuple_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hub.centre.intake.reading import Read
+from hub.store.centre_tables import Entry, Lane
+
+LaneKey: TypeAlias = tuple[str, str, str]
+Numbered: TypeAlias = tuple[LaneKey, Read]
+
+
+async def renumbered(session: AsyncSession, new: Sequence[Numbered]) -> list[Numbered]:
+    """Those that stand under another epoch of the same gateway, word for word."""
+    if not new:
+        return []
+    others = await _with_other_epochs(session, {key[:2] for key, _ in new})
+    asked = [one for one in new if one[0][:2] in others and one[1].home and one[1].at is not None]
+    if not asked:
+        return []
+    known = await _known(session, asked)
+    return [(key, entry) for key, entry in asked if _stands(key, entry, known)]
+
+
+async def _with_other_epochs(session: AsyncSession, epochs: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Few gateways ever have a second epoch; for the others nothing is asked."""
+    wanted = select(Lane.gateway, Lane.epoch).where(col(Lane.gateway).in_({one for one, _ in epochs}))
+    rows = set((await session.exec(wanted.distinct())).all())
+    return {mine for mine in epochs if any(one[0] == mine[0] and one != mine for one in rows)}
+
+
+async def _known(session: AsyncSession, asked: Sequence[Numbered]) -> dict[tuple[Any, ...], list[Any]]:
+    """Lines of these homes at these moments, by gateway, home, moment and type: their epochs and bodies."""
+    places = {(entry.home, entry.at) for _, entry in asked}
+    wanted = select(Entry).where(tuple_(col(Entry.home), col(Entry.at)).in_(places))
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for row in (await session.exec(wanted)).all():
+        place = (row.gateway, row.home, row.at, row.type)
+        found.setdefault(place, []).append((row.epoch, row.body))
+    return found
+
+
+def _stands(key: LaneKey, entry: Read, known: dict[tuple[Any, ...], list[Any]]) -> bool:
+    there = known.get((key[0], entry.home, entry.at, entry.type), ())
+    return any(epoch != key[1] and body == entry.body for epoch, body in there)
