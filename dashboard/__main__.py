@@ -17,7 +17,7 @@ from dashboard.live.epoch import ensure_epoch
 from dashboard.live.feed import Feed
 from hub.clock import Clock, clock_from_environment
 from hub.life_sign import LifeSign
-from hub.process import run_process
+from hub.process import opening, run_process
 from hub.settings import SettingError, WebSettings, read
 from hub.store.engine import open_store
 
@@ -46,9 +46,10 @@ class Server(uvicorn.Server):
 
 
 async def run_web(settings: WebSettings, clock: Clock, sign: LifeSign) -> None:
-    """Serve until cancelled. Raises SettingError when the port is taken, StoreError for the database."""
+    """Serve until cancelled. Raises SettingError when the port is taken, CannotStartError for the database."""
     with listening(settings.host, settings.port) as listener:
-        store = await open_store(settings.database_url, "centre")
+        with opening():
+            store = await open_store(settings.database_url, "centre")
         try:
             await ensure_epoch(store)
             web = make_web(store, clock)

@@ -66,6 +66,7 @@ class SerialLink:
         self._timer: asyncio.TimerHandle | None = None
         self._state: LinkState = "configured"
         self._reason = ""
+        self._logged: tuple[LinkState, str] = ("configured", "")
         self._since = now()
         self._counters: dict[str, int] = {}
         self._quality: deque[tuple[float, bool]] = deque(maxlen=200)
@@ -281,9 +282,17 @@ class SerialLink:
         if not changed:
             return
         self._state, self._since = state, self._now()
-        log.info("serial link %s is %s%s", self.name, state, f": {reason}" if reason else "")
+        self._log(state, reason)
         if self._on_change is not None:
             self._on_change(self.health())
+
+    def _log(self, state: LinkState, reason: str) -> None:
+        """A line in the log when it says something new: a port that stays away is tried for days."""
+        if state in {"opening", "configured"} or (state, reason) == self._logged:
+            return
+        self._logged = (state, reason)
+        level = logging.INFO if state == "up" else logging.WARNING
+        log.log(level, "serial link %s is %s%s", self.name, state, f": {reason}" if reason else "")
 
     def _lose(self, reason: str) -> None:
         if self._port is not None:

@@ -21,7 +21,13 @@ from drivers.protocols.espa444_line import espa_machine
 from simulators.serial.cable import Cable, Faults
 from simulators.serial.espa_unit import EspaUnit
 
-CONTROL = {"answer_wait": 0.3, "poll_every": 0.01, "poll_wait": 0.1, "line_silent_after": 0.5, "regain_after": 1.0}
+CONTROL = {
+    "answer_wait": 0.3,
+    "poll_every": 0.01,
+    "poll_wait": 0.1,
+    "line_silent_after": 0.5,
+    "regain_after": 1.0,
+}
 STATION = {**CONTROL, "role": "station", "own": "2", "stations": ["1"], "polled": False}
 
 
@@ -238,6 +244,19 @@ async def test_a_missing_port_is_said_and_found_when_it_comes(open_link: Any, un
         assert "is not there" in (await running.until("down")).reason
         async with unit_on():
             await running.until("up")
+
+
+async def test_a_port_that_stays_away_is_one_line_in_the_log(
+    open_link: Any, ear: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is tried for days; the log says it once."""
+    caplog.set_level("INFO", "drivers.links.serial")
+    async with open_link(espa_machine(CONTROL), ear) as running, asyncio.timeout(30):
+        while sum(one.state == "down" for one in running.states) < 3:
+            running.changed.clear()
+            await running.changed.wait()
+    said = [(one.levelname, one.getMessage().partition(": ")[0]) for one in caplog.records]
+    assert said == [("WARNING", f"serial link {running.link.name} is down")]
 
 
 async def test_polls_are_signs_of_life_thinned_out(open_link: Any, unit_on: Any, ear: Any) -> None:
