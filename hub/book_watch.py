@@ -16,9 +16,13 @@ from pathlib import Path
 import structlog
 
 from rules import Book, BookError, load_book
+from rules.slips import say_slips
+from rules.spans import Language
 
 LOOK_EVERY = 60.0
 """Seconds (real) between two looks at the file."""
+
+LANGUAGES: tuple[Language, Language] = ("nb", "en")
 
 LARGEST = 4 * 1024 * 1024
 """Bytes; a larger file is no rule book."""
@@ -27,7 +31,11 @@ say = structlog.get_logger(__name__)
 
 
 class BookFileError(ValueError):
-    """A rule book that cannot be used, and why, in one sentence with the place."""
+    """A rule book that cannot be used, and why, in one sentence with the place. words: the same as nb and en."""
+
+    def __init__(self, nb: str, en: str) -> None:
+        super().__init__(en)
+        self.words = {"nb": nb, "en": en}
 
 
 def read_book(path: Path) -> Book:
@@ -36,13 +44,13 @@ def read_book(path: Path) -> Book:
 
 
 class BookWatch:
-    """Watches one file. use: given a new book; trouble: given why it cannot be used, or "" when all is well again."""
+    """Watches one file. use: given a new book; trouble: given why it cannot be used, None when all is well again."""
 
     def __init__(
         self,
         path: Path | None,
         use: Callable[[Book], Awaitable[None]],
-        trouble: Callable[[str], Awaitable[None]],
+        trouble: Callable[[BookFileError | None], Awaitable[None]],
     ) -> None:
         self._path, self._use, self._trouble = path, use, trouble
         self._asked = asyncio.Event()
@@ -75,11 +83,11 @@ class BookWatch:
             book = await asyncio.to_thread(read_book, self._path)
         except BookFileError as wrong:
             say.error("the changed rule book cannot be used; the old one holds", why=str(wrong))
-            await self._trouble(str(wrong))
+            await self._trouble(wrong)
             return
         await self._use(book)
         say.info("the changed rule book is at work", rules=len(book.rules))
-        await self._trouble("")
+        await self._trouble(None)
 
 
 def _content(path: Path) -> bytes:
@@ -87,9 +95,15 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
-        raise BookFileError(f"{path.name} cannot be read: {error.strerror}") from None
+        raise BookFileError(
+            f"{_name(path)} kan ikke leses: {error.strerror}",
+            f"{_name(path)} cannot be read: {error.strerror}",
+        ) from None
     if len(content) > LARGEST:
-        raise BookFileError(f"{path.name} is larger than {LARGEST} bytes and no rule book")
+        raise BookFileError(
+            f"{_name(path)} er større enn {LARGEST} byte og ingen regelbok",
+            f"{_name(path)} is larger than {LARGEST} bytes and no rule book",
+        )
     return content
 
 
@@ -97,9 +111,17 @@ def _parsed(path: Path, content: bytes) -> Book:
     try:
         return load_book(content.decode(), source=path.name)
     except BookError as wrong:
-        raise BookFileError(f"{path.name}: {wrong.problems[0]}") from None
+        nb, en = (f"{_name(path)}, {say_slips(wrong.problems, each)}" for each in LANGUAGES)
+        raise BookFileError(nb, en) from None
     except UnicodeDecodeError as wrong:
-        raise BookFileError(f"{path.name} is no UTF-8 text: byte {wrong.start}") from None
+        raise BookFileError(
+            f"{_name(path)} er ikke UTF-8-tekst: byte {wrong.start}",
+            f"{_name(path)} is no UTF-8 text: byte {wrong.start}",
+        ) from None
+
+
+def _name(path: Path) -> str:
+    return path.name[:80]
 
 
 def _digest(path: Path | None) -> bytes:

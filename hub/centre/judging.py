@@ -71,12 +71,12 @@ def book_from(path: Path | None) -> Book:
     return read_book(path)
 
 
-def book_or_standard(path: Path | None) -> tuple[Book, str]:
-    """The book, or the shipped one and a sentence: a slip in a file must not leave gateways unwatched."""
+def book_or_standard(path: Path | None) -> tuple[Book, BookFileError | None]:
+    """The book, or the shipped one and why: a slip in a file must not leave gateways unwatched."""
     try:
-        return book_from(path), ""
+        return book_from(path), None
     except BookFileError as wrong:
-        return book_from(None), str(wrong)
+        return book_from(None), wrong
 
 
 def patient(book: Book, speed: float) -> Book:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.book_watch import LARGEST, BookWatch
+from hub.book_watch import LARGEST, BookFileError, BookWatch
 from rules import Book
 
 ONE = "rules: {fall: {when: pendant.fall}}"
@@ -27,8 +27,8 @@ class Judges:
     async def _use(self, book: Book) -> None:
         self.books.append(book)
 
-    async def _trouble(self, why: str) -> None:
-        self.troubles.append(why)
+    async def _trouble(self, why: BookFileError | None) -> None:
+        self.troubles.append("" if why is None else str(why))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_changed_content_is_taken_over_once(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"rules: {fall: {wenn: pendant.fall}}", "book.yaml: line 1"),
+        (b"rules: {fall: {wenn: pendant.fall}}", "book.yaml, line 1"),
         (b"\xff\xfe", "is no UTF-8 text"),
         (b"#" * (LARGEST + 1), "larger than"),
     ],

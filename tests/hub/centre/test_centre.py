@@ -187,4 +187,5 @@ async def test_a_rule_book_with_a_slip(store, clock, broker, tmp_path):
         while not (told := [row for row in await rows(store, Alert) if row.rule == "hub:rule book not read"]):
             await asyncio.sleep(0.05)
     (alert,) = told
-    assert "book.yaml" in alert.says["en"]
+    assert "book.yaml, line 1" in alert.says["en"]
+    assert "book.yaml, linje 1" in alert.says["nb"]

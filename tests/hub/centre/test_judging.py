@@ -160,7 +160,9 @@ async def test_a_book_with_a_slip(tmp_path):
     path.write_text("rules:\n  door: {wenn: door.opened}\n", encoding="utf-8")
     book, trouble = book_or_standard(path)
     assert "gateway-silent" in book.rules
-    assert "line 2" in trouble
+    assert trouble is not None
+    assert "book.yaml, line 2: door: a rule has no word 'wenn'" in trouble.words["en"]
+    assert "book.yaml, linje 2: door: en regel har ikke ordet 'wenn'; mente du 'when'?" in trouble.words["nb"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from hub.book_watch import BookFileError, read_book
 from hub.clock import ManualClock
 from hub.gateway.gateway import Gateway
 from hub.gateway.metrics import pages
@@ -143,13 +144,22 @@ async def test_devices_nobody_hears_are_problems(gateway: Gateway, port: int) ->
     )
 
 
-async def test_a_bad_book_is_an_alert_of_its_own(gateway: Gateway, port: int) -> None:
-    """It is told beside what else is wrong, and its end ends only itself."""
-    await gateway._book_in_trouble("book.yaml: line 1: no")
+async def test_a_bad_book_is_an_alert_of_its_own(gateway: Gateway, port: int, tmp_path: Path) -> None:
+    """It is told beside what else is wrong, with line and remedy in both languages; its end ends only itself."""
+    book = tmp_path / "book.yaml"
+    book.write_text("rules:\n  fall:\n    when: pendant.fal\n")
+    with pytest.raises(BookFileError) as wrong:
+        read_book(book)
+    await gateway._book_in_trouble(wrong.value)
     [problem] = orjson.loads((await ask(port, get("/readyz")))[1])["problems"]
-    assert problem["nb"] == "Den endrede regelboken kan ikke brukes; den gamle gjelder"
-    assert problem["detail"] == "book.yaml: line 1: no"
-    await gateway._book_in_trouble("")
+    assert problem == {
+        "nb": "Den endrede regelboken kan ikke brukes; den gamle gjelder: book.yaml, linje 3: fall: ingen enhet sender"
+        " 'pendant.fal'; mente du 'pendant.fall'? – rett linjen; «trygghub rules check» sier alt som er galt",
+        "en": "The changed rule book cannot be used; the old one holds: book.yaml, line 3: fall: no device sends"
+        " 'pendant.fal'; did you mean 'pendant.fall'? – correct the line; 'trygghub rules check' says all that is"
+        " wrong",
+    }
+    await gateway._book_in_trouble(None)
     told = await gateway.storage.writer.write(
         lambda db: db.execute("SELECT body FROM journal WHERE type = 'health' ORDER BY seq").fetchall()
     )
