@@ -22,6 +22,7 @@ from dashboard.pages import (
     alarm,
     alarms,
     devices,
+    doors,
     errors,
     health,
     me,
@@ -42,7 +43,7 @@ from hub.centre.alerts.desk import AlertDesk
 from hub.clock import Clock, SystemClock
 from hub.store.engine import Store
 
-PARTS = (health, sign_in, alarms, alarm, actions, residents, why_not, what_if, devices, me, endpoint)
+PARTS = (health, sign_in, alarms, alarm, actions, doors, residents, why_not, what_if, devices, me, endpoint)
 LAYERS = (RequestId, SecurityHeaders, SameOrigin, BodyBound)
 """From the outside in. gzip comes innermost; it leaves `text/event-stream` alone."""
 

@@ -29,6 +29,7 @@ PARAMETERS: Mapping[str, str] = {
     "resident.night_from": mark("night from"),
     "resident.night_to": mark("night to"),
     "resident.door_open_time": mark("door may be open for"),
+    "resident.door_unlocked_time": mark("door may be unlocked for"),
     "resident.out_at_night_time": mark("may be out at night for"),
     "resident.out_of_bed_time": mark("may be out of bed for"),
     "resident.sat_up_from": mark("sitting up is told from"),

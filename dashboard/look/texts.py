@@ -40,6 +40,11 @@ TEXTS: Mapping[str, str] = {
     "waiting": mark("Waiting for an answer …"),
     "no_answer_take": mark("No answer. The alarm is NOT taken. Try again."),
     "no_answer": mark("No answer. Nothing was done. Try again."),
+    "no_answer_door": mark(
+        "No answer from the centre. Nothing was asked of the lock, as far as is known. Try again, or use the key box."
+    ),
+    "door_offline": mark("Connection lost. Nothing is unlocked or locked from here now."),
+    "cancel": mark("Cancel"),
     "undo": mark("Undo"),
     "resolve": mark("Close …"),
     "open": mark("Open"),

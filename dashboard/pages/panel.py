@@ -16,14 +16,17 @@ from dashboard.auth.scope import scope_of
 from dashboard.auth.sessions import Viewer
 from dashboard.look import alarm_words
 from dashboard.look.causes import Why, why_of
+from dashboard.look.door_words import DoorShown
 from dashboard.look.moments import WORTH_TELLING_APART, Moment, age, local, moment
 from dashboard.look.rows import Row, row_of
 from dashboard.look.rule_words import rule_sentence
 from dashboard.look.words import Language, mark, pick, say, say_many
+from dashboard.pages.door_panel import closed_to, doors_of
 from dashboard.pages.looking import look
 from dashboard.reads.alerts import Told, alert_in, told
 from dashboard.reads.areas import SILENT, homes_of, said
 from dashboard.reads.devices import LIMITS, known_devices
+from dashboard.reads.doors import opens
 from dashboard.reads.journal import entries_of, lines_of
 from dashboard.reads.place import names
 from dashboard.web import Web
@@ -34,6 +37,7 @@ from hub.centre.alerts.codes import CAUSES, MEASURES
 from hub.centre.alerts.lifecycle import ALLOWED, posture
 from hub.centre.alerts.standing import standing_of
 from hub.centre.areas.counting import KIND as AREA
+from hub.centre.door import BOLT
 from hub.hindsight.books import book_in_force
 from hub.store.centre_tables import Alert, AlertLine, Resident
 from rules.spans import say_span
@@ -46,7 +50,7 @@ FIRE = "110"
 MOST_HOMES = 200
 """Homes of an outage on one page; the list of alarms has them all."""
 SIGNS = {True: mark("the gateway is silent"), False: mark("the gateway is without power")}
-DOOR_STATES = ("lock.bolt", "door.leaf")
+DOOR_STATES = (BOLT, "door.leaf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,10 @@ class CauseGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """The whole panel. names: whether the viewer may know who lives there. homes: of an area's alarm."""
+    """The whole panel. names: whether the viewer may know who lives there. homes: of an area's alarm.
+
+    locks: doors that can be unlocked from here; no_unlock: why this person does not; doors: all others.
+    """
 
     row: Row
     act: Acts
@@ -137,6 +144,8 @@ class Panel:
     zone: str
     key_box: str
     notes: str
+    locks: list[DoorShown]
+    no_unlock: str
     doors: list[DoorState]
     calls: list[Call]
     plan: list[str]
@@ -166,12 +175,11 @@ async def read(web: Web, viewer: Viewer, language: Language, number: int, where_
     await look(web, viewer, where_from, "alert.read", home=alert.home, subject=f"alert {number}")
     async with web.store.reading() as session:
         fresh = await alert_in(session, scope_of(viewer.actor), number)
-        return await _gather(session, fresh, viewer, language, web.now()) if fresh else None
+        return await _gather(session, fresh, viewer, language, web) if fresh else None
 
 
-async def _gather(
-    session: AsyncSession, alert: Alert, viewer: Viewer, language: Language, now: Millis
-) -> Panel:
+async def _gather(session: AsyncSession, alert: Alert, viewer: Viewer, language: Language, web: Web) -> Panel:
+    now = web.now()
     [one] = await told(session, [alert])
     scope = scope_of(viewer.actor)
     full = scope.redaction == "full" and viewer.actor.has(Right.SEE_RESIDENT)
@@ -191,6 +199,8 @@ async def _gather(
         zone=one.names.zones.get(alert.zone, ""),
         key_box=str(body.get("key_box", "")) if full else "",
         notes=str(body.get("notes", "")) if full else "",
+        locks=await doors_of(session, home, web, language) if full and home else [],
+        no_unlock=await closed_to(session, viewer, language) if full else "",
         doors=await _doors(session, alert.home, now, tz, language) if full else [],
         calls=calls_of(residents, language),
         plan=sentences(pick(alert.staff_action, language)),
@@ -303,7 +313,7 @@ async def _doors(
         )
         for known in await known_devices(session, {home}, now, LIMITS)
         for state in known.states
-        if state.state in DOOR_STATES
+        if state.state in DOOR_STATES and not (state.state == BOLT and opens(known.device))
     ]
 
 

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from dashboard.auth.scope import Scope
 from dashboard.auth.sessions import Viewer
 from dashboard.look.device_words import DeviceShown, shown_device
+from dashboard.look.door_words import DoorShown
 from dashboard.look.moments import Moment, moment
 from dashboard.look.priority import tier_of
 from dashboard.look.rows import Row, row_of
@@ -29,12 +30,14 @@ from dashboard.pages.common import (
     origin,
     page,
 )
+from dashboard.pages.door_panel import closed_to, doors_of
 from dashboard.pages.looking import look
 from dashboard.pages.panel import PersonCard, calls_of, person_card
 from dashboard.reads.alerts import OPEN, told, within
 from dashboard.reads.devices import LIMITS, Known, known_devices
 from dashboard.reads.journal import place_from
 from dashboard.reads.place import names
+from dashboard.web import Web
 from drivers.events import Millis
 from hub.centre.access import Right
 from hub.store.centre_tables import Alert, Home, Resident
@@ -126,7 +129,7 @@ async def _open_by_home(session: AsyncSession, scope: Scope, homes: set[str]) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidentShown:
-    """The page of one resident, beside the timeline."""
+    """The page of one resident, beside the timeline. no_unlock: why this person unlocks no door from here."""
 
     card: PersonCard
     home: str
@@ -137,6 +140,8 @@ class ResidentShown:
     calls: list[object]
     rows: list[Row]
     devices: list[DeviceShown]
+    locks: list[DoorShown]
+    no_unlock: str
 
 
 @router.get("/{lang}/residents/{resident}")
@@ -166,7 +171,7 @@ async def resident_page(
             language=lang,
             base=f"/{lang}/residents/{row.id}",
         )
-        shown = await _shown(session, row, home, around, lang)
+        shown = await _shown(session, row, home, around, web, lang)
     fragment = request.headers.get("hx-request") or request.query_params.get("alone")
     template = "timeline.html" if fragment else "resident.html"
     return page(
@@ -201,7 +206,7 @@ async def reach(session: AsyncSession, resident: str, person: Viewer) -> tuple[R
 
 
 async def _shown(
-    session: AsyncSession, row: Resident, home: Home, around: Frame, lang: Language
+    session: AsyncSession, row: Resident, home: Home, around: Frame, web: Web, lang: Language
 ) -> ResidentShown:
     mine = select(Alert).where(OPEN, within(around.scope), col(Alert.home) == home.id)
     alerts = await told(session, (await session.exec(mine)).all())
@@ -218,4 +223,6 @@ async def _shown(
         calls=list(calls_of([row], lang)),
         rows=sorted(rows, key=lambda one: one.key),
         devices=[shown_device(known, around.now, home.tz, lang) for known in devices],
+        locks=await doors_of(session, home, web, lang),
+        no_unlock=await closed_to(session, around.viewer, lang),
     )

@@ -15,6 +15,7 @@ from dashboard.look.priority import tier_of
 from dashboard.look.words import Language, mark, pick, say
 from dashboard.reads.journal import Happening, Place, Wanted, entries_of, happenings
 from dashboard.reads.place import names
+from drivers.catalogue.commands import COMMANDS
 from drivers.events import Millis
 from hub.store.centre_tables import Alert, Entry
 from rules.reasons import say_reason
@@ -33,11 +34,15 @@ FILTERS: Mapping[str, tuple[str, Wanted]] = {
             without=QUIET,
             not_of=("gateway",),
             late=False,
+            asking=False,
         ),
     ),
     "alarms": (mark("Alarms"), Wanted(entries=False)),
     "medicine": (mark("Medicine"), Wanted(types=("event",), classes=("dispenser",), lines=False)),
-    "doors": (mark("Doors"), Wanted(types=("event", "result"), classes=("lock", "door"), lines=False)),
+    "doors": (
+        mark("Doors"),
+        Wanted(types=("event", "result"), classes=("lock", "door"), lines=False, asking=False),
+    ),
     "health": (
         mark("Measurements"),
         Wanted(types=("event",), classes=("vitals", "bed", "chair"), lines=False),
@@ -47,8 +52,22 @@ FILTERS: Mapping[str, tuple[str, Wanted]] = {
 }
 """Word in the address → what the chip says and what it lets through."""
 
-REASONS: Mapping[str, str] = {"no answer in time": mark("no answer in time")}
-"""What the hub itself writes as the reason of an outcome; a device's own words stay as they are."""
+REASONS: Mapping[str, str] = {
+    "no answer in time": mark("no answer in time"),
+    "planned visit": mark("planned visit"),
+    "blue-light services": mark("blue-light services"),
+    "before opening": mark("before opening"),
+}
+"""What the hub itself writes as a reason, of an outcome or for asking; a device's and a person's own words stay."""
+
+OUTCOMES: Mapping[str, str] = {
+    "done": mark("The device did what it was asked"),
+    "refused": mark("The device refused what it was asked"),
+    "failed": mark("The device could not do what it was asked"),
+    "expired": mark("Nobody knows whether the device did what it was asked"),
+    "not_asked": mark("It was not allowed"),
+}
+"""How something that was asked of a device went; not_asked: the hub refused before the device was asked."""
 
 BY_RULE = "rule "
 """What stands before the name of a rule that asked a device for something."""
@@ -99,6 +118,7 @@ class Teller:
     """What is needed to write items: names, found evidence, and whose clock and language."""
 
     devices: Mapping[str, str]
+    classes: Mapping[str, str]
     staff: Mapping[str, str]
     found: Mapping[str, Entry]
     now: Millis
@@ -155,9 +175,10 @@ async def _teller(
         session,
         homes=(),
         devices={entry.device for entry in entries if entry.device},
-        staff={row.line.by for row in rows if row.line},
+        staff={row.line.by for row in rows if row.line} | {asked_by(entry) for entry in entries},
     )
     return Teller(
+        classes={key: device.device_class for key, device in known.devices.items()},
         devices={key: _device_name(device.name or key, device.room) for key, device in known.devices.items()},
         staff=known.staff,
         found={entry.event_id or "": entry for entry in found},
@@ -264,27 +285,58 @@ def _decision(entry: Entry, teller: Teller) -> Item | None:
 
 
 def _result(entry: Entry, teller: Teller) -> Item:
-    outcome, reason = str(entry.body.get("outcome", "")), str(entry.body.get("reason", ""))
-    words = {
-        "done": mark("The device did what it was asked"),
-        "refused": mark("The device refused what it was asked"),
-        "failed": mark("The device could not do what it was asked"),
-        "expired": mark("Nobody knows whether the device did what it was asked"),
-    }
-    why = say(teller.language, REASONS[reason]) if reason in REASONS else reason
+    """What became of something that was asked of a device: what, how it went, who asked, and why."""
+    outcome = str(entry.body.get("outcome", ""))
+    says = say(teller.language, OUTCOMES.get(outcome, mark("The device answered")))
+    asked = _asked_for(entry, teller)
+    device = teller.devices.get(entry.device, entry.device)
     return _base(
         entry,
         teller,
         icon="zap",
-        what=say(teller.language, words.get(outcome, mark("The device answered"))),
-        sub=": ".join(filter(None, (_rule(entry), why))),
+        what=f"{asked}: {says[:1].lower()}{says[1:]}" if asked else says,
+        sub=_by_whom(entry, teller),
+        details=((say(teller.language, "Device"), device),) if asked else (),
     )
+
+
+def _asked_for(entry: Entry, teller: Teller) -> str:
+    """`Unlock the door`, where the line says what was asked and the catalogue knows it."""
+    name = f"{teller.classes.get(entry.device, '')}.{entry.body.get('name', '')}"
+    known = COMMANDS.get(name)
+    return pick(known.words, teller.language) if known is not None else ""
+
+
+def _by_whom(entry: Entry, teller: Teller) -> str:
+    """The rule or person that asked, their reason, and what the hub or the device says of the outcome."""
+    person = teller.staff.get(asked_by(entry), "")
+    why = _reason(str(entry.body.get("why") or ""), teller.language) if person else ""
+    said = entry.body.get("says")
+    reason = str(entry.body.get("reason", ""))
+    last = pick(said, teller.language) if isinstance(said, Mapping) else ""
+    last = last or (say(teller.language, REASONS[reason]) if reason in REASONS else reason)
+    who = " · ".join(filter(None, (person, why)))
+    return ": ".join(filter(None, (who or _rule(entry), last)))
+
+
+def _reason(why: str, language: Language) -> str:
+    """A reason as it was stated; the hub's own words for one in the reader's language."""
+    number = why.removeprefix("alert ")
+    if number != why and number.isdigit():
+        return say(language, "alarm %(number)s", number=number)
+    return say(language, REASONS[why]) if why in REASONS else why
+
+
+def asked_by(entry: Entry) -> str:
+    """The staff id behind a result, empty where a rule asked or nobody is named."""
+    who = entry.body.get("asked_by") if entry.type == "result" else None
+    return who if isinstance(who, str) and not who.startswith(BY_RULE) else ""
 
 
 def _rule(entry: Entry) -> str:
     """The rule that asked, where no person did."""
-    asked_by = str(entry.body.get("asked_by", ""))
-    return asked_by.removeprefix(BY_RULE) if asked_by.startswith(BY_RULE) else ""
+    asked = str(entry.body.get("asked_by", ""))
+    return asked.removeprefix(BY_RULE) if asked.startswith(BY_RULE) else ""
 
 
 def _health(entry: Entry, teller: Teller) -> Item:

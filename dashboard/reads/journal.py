@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from hub.store.centre_tables import Alert, AlertLine, Entry
+from hub.store.centre_tables import Alert, AlertLine, Device, Entry
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +52,7 @@ class Wanted:
     """A filter: which entry types and classes of kind, and whether the alerts' lines. Empty means all.
 
     without: ends of kinds left out, `heartbeat`; not_of: classes left out; late: whether decisions that
-    only say that something came too late are told.
+    only say that something came too late are told; asking: whether answers to a mere question for the state are.
     """
 
     types: tuple[str, ...] = ()
@@ -60,6 +60,7 @@ class Wanted:
     without: tuple[str, ...] = ()
     not_of: tuple[str, ...] = ()
     late: bool = True
+    asking: bool = True
     entries: bool = True
     lines: bool = True
 
@@ -95,7 +96,10 @@ async def _entries(
     if wanted.types:
         query = query.where(col(Entry.type).in_(wanted.types))
     if wanted.classes:
-        query = query.where(or_(*(col(Entry.kind).startswith(f"{name}.") for name in wanted.classes)))
+        of_class = select(Device.id).where(col(Device.device_class).in_(wanted.classes))
+        results = and_(col(Entry.type) == "result", col(Entry.device).in_(of_class))
+        kinds = [col(Entry.kind).startswith(f"{name}.") for name in wanted.classes]
+        query = query.where(or_(*kinds, results))
     for fact in wanted.without:
         query = query.where(col(Entry.kind).not_like(f"%.{fact}"))
     for name in wanted.not_of:
@@ -103,6 +107,9 @@ async def _entries(
     if not wanted.late:
         action = func.coalesce(col(Entry.body)["action"].as_string(), "")
         query = query.where(or_(col(Entry.type) != "decision", action != "late"))
+    if not wanted.asking:
+        asked = func.coalesce(col(Entry.body)["name"].as_string(), "")
+        query = query.where(or_(col(Entry.type) != "result", asked != "state"))
     newest_first = query.order_by(col(Entry.at).desc(), col(Entry.seq).desc()).limit(limit)
     return (await session.exec(newest_first)).all()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pydantic import ValidationError
-from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hub.centre.access import Actor, Right
@@ -57,8 +56,7 @@ async def why_not(session: AsyncSession, actor: Actor) -> Words | None:
     """The sentence for this person; None where the municipality lets them, or their roles open no door anyway."""
     if not actor.has(Right.OPEN_DOORS):
         return None
-    body: dict[str, Any] = (
-        await session.exec(select(Municipality.body).where(Municipality.id == 1))
-    ).first() or {}
+    row = await session.get(Municipality, 1)
+    body = row.body if row else {}
     person = await session.get(Staff, actor.staff)
     return refusal(body.get(SETTING, {}), actor.roles, person.teams if person else ())

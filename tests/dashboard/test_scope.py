@@ -23,7 +23,15 @@ SECRETS = (
     "Fall oppdaget",
     "Fall detected",
 )
-FILL = {"lang": "nb", "number": "1", "resident": "astrid", "name": "take", "home": "h1", "identity": "x"}
+FILL = {
+    "lang": "nb",
+    "number": "1",
+    "resident": "astrid",
+    "name": "take",
+    "home": "h1",
+    "identity": "x",
+    "device": "lock-1",
+}
 
 OTHERWISE = {"/{lang}/live", "/{lang}/emergency/{home}"}
 """The stream never ends, and emergency access is there to open a closed home: both have tests of their own."""

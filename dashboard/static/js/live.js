@@ -7,6 +7,7 @@ import * as tabs from "./tabs.js";
 import { shownList } from "./rows.js";
 import * as list from "./rows.js";
 import { panelChanged, partsChanged } from "./parts.js";
+import { doorChanged } from "./doors.js";
 import "./act.js";
 import "./keys.js";
 
@@ -50,7 +51,7 @@ const alarm = (data) => {
   }
   list.apply(data);
   panelChanged(data.id, data.ver ?? Infinity);
-  if (data.home) partsChanged(data.home);
+  if (data.home) { partsChanged(data.home); doorChanged(data.home); }
 };
 
 const announce = (name, id) => {
@@ -81,7 +82,7 @@ const paintCounts = () => {
   list.paintFrame(counts);
 };
 
-const elsewhere = ({ home }) => partsChanged(home);
+const elsewhere = ({ home }) => { partsChanged(home); doorChanged(home); };
 
 const heartbeat = (hb, own) => {
   fresh.beat(hb);
@@ -145,6 +146,7 @@ const inStep = (page) => {
   fresh.setSynced(true);
   panelChanged(null, Infinity);
   partsChanged("*");
+  doorChanged("*");
   if (tabs.isLeading()) { openedAt = performance.now(); tabs.open(); }
 };
 

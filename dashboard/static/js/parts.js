@@ -2,7 +2,7 @@
 import { $, lang } from "./page.js";
 import { decorateAll } from "./rows.js";
 
-const keep = {
+export const keep = {
   morphStyle: "outerHTML",
   ignoreActiveValue: true,
   callbacks: {
@@ -12,7 +12,7 @@ const keep = {
   },
 };
 
-const get = async (address) => {
+export const fetchPage = async (address) => {
   const answer = await fetch(address, { signal: AbortSignal.timeout(5000), headers: { Accept: "application/xhtml+xml" } });
   return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 };
@@ -31,7 +31,7 @@ export const panelChanged = (id, version) => {
 export const refreshPanel = async () => {
   const panel = $("panel");
   if (!panel) return;
-  const page = await get(panel.dataset.src).catch(() => null);
+  const page = await fetchPage(panel.dataset.src).catch(() => null);
   const fresh = page?.getElementById("panel");
   if (fresh && $("panel")?.dataset.id === fresh.dataset.id) Idiomorph.morph($("panel"), fresh, keep);
 };
@@ -41,7 +41,7 @@ const beside = () => { const pane = $("detail"); return pane && getComputedStyle
 export const openPanel = async (id) => {
   const pane = beside();
   if (!pane) return false;
-  const page = await get(`/${lang}/alarms/${id}/panel`).catch(() => null);
+  const page = await fetchPage(`/${lang}/alarms/${id}/panel`).catch(() => null);
   const fresh = page?.getElementById("panel");
   if (!fresh) { location.assign(`/${lang}/alarms/${id}`); return true; }
   pane.replaceChildren(fresh);
@@ -76,7 +76,7 @@ export const partsChanged = (home) => {
 const refreshParts = async () => {
   partsTimer = 0;
   partsAt = performance.now();
-  const page = await get(location.href).catch(() => null);
+  const page = await fetchPage(location.href).catch(() => null);
   if (!page) return;
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
