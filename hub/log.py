@@ -90,6 +90,22 @@ def configure(process: str) -> None:
     )
 
 
+class StateLine:
+    """A connection's state in the log, where it is news: one that stays away is tried for days."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._told = ("", "")
+
+    def tell(self, state: str, reason: str) -> None:
+        """It is so now. Trying is no news, neither is the same trouble again, nor that we ourselves stop."""
+        if state == "opening" or reason == "stopped" or (state, reason) == self._told:
+            return
+        self._told = (state, reason)
+        say = structlog.get_logger()
+        (say.info if state == "up" else say.warning)(f"{self._what} is {state}", reason=reason)
+
+
 def hide(url: str) -> str:
     """A URL as it may be shown: `mqtt://gateway:…@host:1883`."""
     return PASSWORD.sub(r"\1…\2", url)

@@ -39,6 +39,7 @@ from hub.channels.channel import Channel
 from hub.channels.console import Console
 from hub.channels.dashboard import Dashboard
 from hub.clock import Clock, SystemClock
+from hub.log import StateLine
 from hub.pages import Answer, Pages, serve_always
 from hub.store.centre_tables import StoreFact
 from hub.store.engine import Store
@@ -86,6 +87,7 @@ class Centre:
         self._store, self._clock = store, clock
         self.health = Health()
         self._looked = asyncio.Event()
+        self._line = StateLine("the broker")
         book, self._trouble = book_or_standard(rules)
         ways = (Dashboard(store, SystemClock()), Console()) if channels is None else channels
         self.client = MqttClient(
@@ -162,6 +164,7 @@ class Centre:
         self.hints.changed()
 
     def _connection(self, state: LinkState, reason: str) -> None:
+        self._line.tell(state, reason)
         self.health.broker = "" if state == "up" else reason or state
         if state == "up":
             self.intake.connected()

@@ -22,6 +22,7 @@ from drivers.links.link import LinkState
 from drivers.links.mqtt_client import Message, MqttClient, NotConnected
 from hub.gateway import outbox
 from hub.gateway.outbox import Cursors
+from hub.log import StateLine
 from hub.store.errors import StoreError
 from hub.store.writer import Writer
 from hub.uplink.messages import LARGEST_PART, Ack, LaneName, Order, Part, down_topic, up_topic
@@ -63,6 +64,7 @@ class Uplink:
     _anew_at: float | None = None
     _client: MqttClient = field(init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _line: StateLine = field(default_factory=lambda: StateLine("the uplink"))
 
     def __post_init__(self) -> None:
         topics = {down_topic(self.gateway, "ack"): self._on_ack,
@@ -191,7 +193,7 @@ class Uplink:
             self._anew_at = _now() + ALL_LANES_WITHIN
 
     def _on_state(self, state: LinkState, reason: str) -> None:
-        say.info("uplink", state=state, reason=reason)
+        self._line.tell(state, reason)
         if state == "up":
             self.cursors.rewind_all(_now())
             self._changed.set()

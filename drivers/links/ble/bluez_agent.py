@@ -128,7 +128,7 @@ class Registration:
             self._bus = None
             bus.disconnect()
             if isinstance(error, OSError | EOFError | TimeoutError | DBusError):
-                raise BleakError(f"BlueZ is not there: {error or type(error).__name__}") from error
+                raise BleakError(f"BlueZ is not there: {str(error) or type(error).__name__}") from error
             raise
         bus.add_message_handler(self._on_message)
         self._watching = asyncio.create_task(self._watch(bus), name="bluez agent")
