@@ -12,7 +12,6 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy import func, text, update
 from sqlmodel import col, select
@@ -26,9 +25,6 @@ from hub.gateway import journal, outbox
 from hub.gateway.journal import Line, health_line
 from hub.store.centre_tables import Alert, CentreTable, Change, SignInLink, WebSession
 from hub.store.engine import open_store
-
-ACTION: Final = "centre.restored"
-"""Under this action the audit trail holds a restore."""
 
 LEAP_ALERTS, LEAP_ROWS = 1_000, 1_000_000
 """Numbers left out: alerts were called by theirs after the backup, and screens hold cursors."""
@@ -56,7 +52,7 @@ def settle_gateway(path: Path, manifest: Manifest, now: Millis) -> str:
 
 
 def _word(manifest: Manifest, heard: Millis, now: Millis) -> Line:
-    made, last = iso(manifest.made)[:16], iso(heard)[:16]
+    made = iso(manifest.made)[:16].replace("T", " ")
     return health_line(
         "restored",
         f"Hjemmesentralen er gjenopprettet fra en sikkerhetskopi av {made} UTC",
@@ -66,10 +62,8 @@ def _word(manifest: Manifest, heard: Millis, now: Millis) -> Line:
         made=manifest.made,
         heard=heard,
         staff_action={
-            "nb": f"Det den hørte etter {last} UTC, står bare hos sentralen. Legg inn på nytt enheter og nøkler som er"
-            " kommet til siden.",
-            "en": f"What it heard after {last} UTC stands at the centre alone. Install again what devices and keys"
-            " came since.",
+            "nb": "Det den hørte siden, står bare hos sentralen. Legg inn på nytt enheter og nøkler som er kommet til.",
+            "en": "What it heard since then stands at the centre alone. Install again what devices and keys came.",
         },
     )
 
@@ -136,7 +130,7 @@ async def _tell(session: AsyncSession, manifest: Manifest, moment: Moment) -> No
     deed = audit.Deed(
         at=moment.world,
         actor="console",
-        action=ACTION,
+        action=audit.RESTORED,
         subject="centre",
         why="restored from a backup",
         data={"backup_made": iso(manifest.made), "restored": iso(moment.real), "program": manifest.program,

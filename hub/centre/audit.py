@@ -8,7 +8,7 @@ found by comparing the head with one kept elsewhere, which is why `verify` print
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,9 @@ ORDER_LOCK = 0x7279_6767
 """PostgreSQL advisory lock under which numbered rows are written, so that numbers commit in their order."""
 
 CHUNK = 1000
+
+RESTORED = "centre.restored"
+"""The action under which a restore from a backup stands in the trail: what was done since the backup is not in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,12 @@ class Verdict:
     head: str
     broken: int | None = None
     sentence: str = ""
+
+
+async def restores(session: AsyncSession) -> Sequence[Audit]:
+    """The rows that tell of a restore from a backup, in order."""
+    wanted = select(Audit).where(Audit.action == RESTORED).order_by(col(Audit.seq))
+    return (await session.exec(wanted)).all()
 
 
 async def verify(session: AsyncSession) -> Verdict:

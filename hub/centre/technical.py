@@ -143,8 +143,8 @@ RESTORED = _fault(
     "centre restored",
     "Sentralen er gjenopprettet fra en sikkerhetskopi av {made} UTC.",
     "The centre was restored from a backup of {made} UTC.",
-    "Det folk gjorde etter dette, er borte: gå gjennom åpne alarmer, og rett registeret. Hjemmesentralene sender på nytt"
-    " det de har.",
+    "Det folk gjorde etter dette, er borte: gå gjennom åpne alarmer, og rett registeret. Boksene sender på nytt det de"
+    " har.",
     "What people did after that is gone: go through the open alerts, and correct the registry. Gateways send again what"
     " they have.",
     "high",

@@ -13,6 +13,7 @@ from hub.settings import add_arguments as add_settings
 
 if TYPE_CHECKING:
     from hub.centre.audit import Verdict
+    from hub.store.centre_tables import Audit
 
 HELP = "Verify that nobody has changed, removed or slipped in a row of the audit trail."
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from hub.store.errors import StoreError
 
     try:
-        verdict, found = asyncio.run(_verify(from_arguments(StoreSettings, args), args.expect))
+        verdict, found, restores = asyncio.run(_verify(from_arguments(StoreSettings, args), args.expect))
     except StoreError as wrong:
         raise Refused(str(wrong)) from None
     if verdict.broken is not None:
@@ -46,10 +47,11 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"the audit trail has no row with the hash {args.expect}: its end was cut off\n")
         return FAILED
     sys.stdout.write(f"{verdict.rows} rows hold; the newest hash is {verdict.head}\n")
+    sys.stdout.writelines(f"{line}\n" for line in restores)
     return OK
 
 
-async def _verify(settings: StoreSettings, expected: str | None) -> tuple[Verdict, bool]:
+async def _verify(settings: StoreSettings, expected: str | None) -> tuple[Verdict, bool, list[str]]:
     from sqlmodel import select
 
     from hub.centre import audit
@@ -63,6 +65,12 @@ async def _verify(settings: StoreSettings, expected: str | None) -> tuple[Verdic
         async with store.reading() as session:
             wanted = select(Audit.seq).where(Audit.hash == expected)
             found = expected in {None, audit.FIRST} or (await session.exec(wanted)).first() is not None
+            restores = [_restore(row) for row in await audit.restores(session)]
     finally:
         await store.close()
-    return verdict, found
+    return verdict, found, restores
+
+
+def _restore(row: Audit) -> str:
+    made, at = row.data.get("backup_made", "?"), row.data.get("restored", "?")
+    return f"row {row.seq}: restored on {at} from a backup of {made}; what was done between them is not in this trail"
