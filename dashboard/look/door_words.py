@@ -145,7 +145,7 @@ def _ask_says(one: Door, language: Language) -> str:
 
 
 def _percent(one: Door) -> float | None:
-    text = next((state.value for state in one.known.states if state.state == "any.battery"), "")
+    text = next((state.value for state in one.known.states if state.state.endswith(".battery")), "")
     try:
         return float(text)
     except ValueError:

@@ -45,6 +45,7 @@ TEXTS: Mapping[str, str] = {
     ),
     "door_offline": mark("Connection lost. Nothing is unlocked or locked from here now."),
     "cancel": mark("Cancel"),
+    "close": mark("Close"),
     "undo": mark("Undo"),
     "resolve": mark("Close …"),
     "open": mark("Open"),

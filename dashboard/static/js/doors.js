@@ -1,6 +1,6 @@
 // The door in a dialog over the page it was opened from. The server renders it whole; this opens it, sends its forms,
 // and fetches it anew when something about the home changes. No shortcut leads here (reference section 9).
-import { $, lang, say } from "./page.js";
+import { $, say } from "./page.js";
 import { isLive, setEnded } from "./freshness.js";
 import { fetchPage, keep } from "./parts.js";
 
@@ -17,16 +17,25 @@ const keeping = {
   callbacks: {
     ...keep.callbacks,
     beforeNodeMorphed: (node, fresh) =>
-      !(node.matches?.("input[name=once]") || (node.matches?.("[data-says]") && !node.hidden && !answered(fresh))) && keep.callbacks.beforeNodeMorphed(node, fresh),
+      !(node.matches?.("input[name=once]") || (node.matches?.("[data-says]") && !node.hidden && !answered())) && keep.callbacks.beforeNodeMorphed(node, fresh),
   },
 };
 // A sentence that says "wait for the lock" is over when the lock has answered.
 let wasAsking = false;
-const answered = () => wasAsking && door().dataset.asking === "0";
+let askingNow = "0";
+const answered = () => wasAsking && askingNow === "0";
 
 const put = (fresh) => {
   wasAsking = door().dataset.asking === "1";
-  Idiomorph.morph(door(), fresh, fresh.hasAttribute("data-new") ? { morphStyle: "outerHTML" } : keeping);
+  askingNow = fresh.dataset.asking;
+  Idiomorph.morph(door(), fresh, keeping);
+  nameCancel();
+};
+
+// While there is something to choose the way out is "Cancel"; afterwards nothing is cancelled by it.
+const nameCancel = () => {
+  const cancel = $("door-dialog")?.querySelector(".door-cancel");
+  if (cancel) cancel.textContent = say($("unlock-form") ? "cancel" : "close");
 };
 
 // ---------------------------------------------------------------- the dialog
@@ -44,6 +53,7 @@ const open = async (link) => {
   dialog.append(fresh, bar);
   dialog.addEventListener("close", () => { dialog.remove(); $(link.id)?.focus({ preventScroll: true }); });
   document.body.append(dialog);
+  nameCancel();
   dialog.showModal();
   cancel.focus();
   askIfStale();
@@ -104,11 +114,11 @@ const settle = async (answer, pressed) => {
   if (!door()) return;
   if (!pressed) { put(fresh); return; }
   $("door-says").hidden = true;
+  const says = fresh.querySelector("[data-says]").textContent;
   put(fresh);
-  const says = fresh.querySelector("[data-says]");
-  if (!says.hidden) tell(says.textContent);
+  if (says) tell(says);
   if ($("door-link")) $("door-link").focus();
-  else if (says.hidden && !door().contains(document.activeElement)) ($("door-dialog")?.querySelector(".door-cancel") ?? $("main")).focus();
+  else if (!says && !door().contains(document.activeElement)) ($("door-dialog")?.querySelector(".door-cancel") ?? $("main")).focus();
 };
 
 // ---------------------------------------------------------------- staying true
