@@ -35,7 +35,7 @@ def test_it_serves_and_stops_in_order(tmp_path: Path) -> None:
     page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True, headers={"accept": "text/html"})
     assert "engangslenke" in page.text
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(100) == 0
     process.stderr.close()
 
 
@@ -50,7 +50,7 @@ def test_it_serves_and_stops_in_order(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, words: tuple[str, str], sentence: str) -> None:
     """Exit code 2, and the sentence says what is expected."""
     process = start("--data", str(tmp_path), *words)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=100)
     assert process.returncode == 2
     assert len(said.strip().splitlines()) == 1
     assert sentence in said
@@ -61,7 +61,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = start("--data", str(tmp_path), "--port", str(port))
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=100)
     assert process.returncode == 2
     assert re.search(rf"port {port} on 127\.0\.0\.1 cannot be opened", said)
     assert list(tmp_path.iterdir()) == []

@@ -31,7 +31,7 @@ def start(which: str, data: Path, *more: str) -> tuple[int, str]:
         words,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -28,9 +28,9 @@ PACE = 12.0 if BLUETOOTHD else 1.0
 """How much longer everything may take there."""
 collect_ignore = [] if BLUETOOTHD else ["test_real_bluez.py"]
 IMPATIENT = Patience(
-    connect=5 * PACE,
+    connect=30.0,
     answer=2 * PACE,
-    let_go=1 * PACE,
+    let_go=12.0,
     linger=0.05,
     silence=0.2,
     retry=0.01,

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.broker, pytest.mark.timeout(150)]
 
 DAY = date(2026, 1, 15)
 SPEED = 120
-SETTING_UP = 7.0
+SETTING_UP = 15.0
 """Real seconds between the start of the processes and the day's beginning."""
 PATIENCE = 120.0
 """Real seconds for everything; on an idle machine less than a third of it passes."""
