@@ -17,6 +17,7 @@ from hub.broker.backend import BrokerMissing
 from hub.broker.check import Logins, await_broker, check
 from hub.broker.logins import Login, rights
 from hub.broker.mosquitto import find_program, password_line
+from hub.process import GRACE
 from hub.settings import CentreSettings, GatewaySettings, WebSettings, read, variable
 from tests.ports import free_port
 
@@ -62,8 +63,54 @@ def test_every_credential_of_a_unit_is_on_the_page(name: str) -> None:
     assert [file for file in files if f"> {file}" not in page] == []
 
 
+@pytest.mark.parametrize("name", sorted(UNITS))
+def test_a_unit_is_watched_and_never_given_up(name: str) -> None:
+    """Each process gives signs of life in time, and is started again however often it ends."""
+    settings = dict(unit(name))
+    assert (settings["Type"], settings["WatchdogSec"]) == ("notify", "60")
+    assert (settings["Restart"], settings["StartLimitIntervalSec"]) == ("always", "0")
+    assert float(settings["TimeoutStopSec"]) > GRACE
+
+
+@pytest.mark.parametrize("name", sorted(UNITS))
+def test_a_unit_needs_no_group_that_may_be_missing(name: str) -> None:
+    """A box without bluez has no group bluetooth, and systemd starts nothing in a group that is not there."""
+    assert "SupplementaryGroups" not in dict(unit(name))
+    assert "usermod --append --groups bluetooth trygghub" in (DEPLOY / "README.md").read_text()
+
+
+def test_the_gateway_may_ask_the_kernel_about_its_clock() -> None:
+    """ProtectClock forbids adjtimex even to those who only read; then nobody knows whether the clock is kept right."""
+    assert "ProtectClock" not in dict(unit("gateway"))
+    assert dict(unit("centre"))["ProtectClock"] == "yes"
+
+
+def test_systemd_has_nothing_to_say_of_the_units(tmp_path: Path) -> None:
+    """`systemd-analyze verify` knows every setting and value; the program stands for ours, which is not installed."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not here (Debian package systemd)")
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        text = re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", path.read_text())
+        (tmp_path / path.name).write_text(text)
+    units = sorted(str(path) for path in tmp_path.glob("*.service"))
+    told = subprocess.run(
+        [analyze, "verify", "--man=no", *units], capture_output=True, text=True, check=False, timeout=60
+    )
+    ours = [line for line in told.stderr.splitlines() if str(tmp_path) in line or "trygghub" in line]
+    assert ours == []
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "systemd").glob("*.d")), ids=lambda path: path.name)
+def test_every_drop_in_is_on_the_page(path: Path) -> None:
+    """Who follows the page has put it in its place."""
+    page = (DEPLOY / "README.md").read_text()
+    place = "/etc/systemd/" if path.name.startswith("journald") else "/etc/systemd/system/"
+    assert f"cp -r deploy/systemd/{path.name} {place}" in page
+
+
 def test_units_are_well_formed() -> None:
-    """Systemd's own reader has nothing to say of them, where it is there to be asked."""
+    """Three sections, each once, in the usual order."""
     for path in (DEPLOY / "systemd").glob("*.service"):
         reader = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
         reader.optionxform = str  # type: ignore[assignment,method-assign]
