@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dashboard.auth.cookie import may_sign_in, set_cookie
-from dashboard.auth.sessions import Viewer, open_session, revoke
+from dashboard.auth.sessions import Viewer, open_session
 from dashboard.look.words import Language, mark, pick, say
 from dashboard.pages import door_panel
 from dashboard.pages.common import Forbidden, Here, Lang, Missing, Person, frame, origin, page
@@ -127,7 +127,10 @@ def _wish(row: Device, asked: Asked, name: str) -> commands.Wish:
 async def _signed_in_anew(
     request: Request, lang: Language, person: Viewer, web: Web, asked: Asked
 ) -> tuple[Viewer, str, str]:
-    """The person as they are after a fresh sign-in with the link they gave; its cookie; what was wrong with it."""
+    """The person as they are after a fresh sign-in with the link they gave; its cookie; what was wrong with it.
+
+    The session before ends by itself: the open pages still hear their stream by it, and it is none the fresher.
+    """
     token = asked.link.strip().rpartition("token=")[2].partition("&")[0]
     if not token:
         return person, "", ""
@@ -141,7 +144,6 @@ async def _signed_in_anew(
             web.brake.failed(sender, now)
             return person, "", say(lang, NOT_THIS_LINK)
         secret = await open_session(session, staff, now, request.headers.get("user-agent", ""))
-        await revoke(session, person.session, staff, now)
     return replace(person, actor=replace(person.actor, login_age=0.0)), secret, ""
 
 
