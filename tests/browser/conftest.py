@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from sqlalchemy import update
 from sqlmodel import select
 
@@ -66,6 +66,7 @@ def load_cast() -> ModuleType:
 
 
 CAST = load_cast()
+expect.set_options(timeout=30_000)  # Playwright gives a page five seconds, which a busy machine may need
 
 
 # ---------------------------------------------------------------- the web process
@@ -93,14 +94,14 @@ class House:
             env={key: value for key, value in os.environ.items() if not key.startswith("TRYGGHUB_")}
             | {"TRYGGHUB_LOG": "error"},
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         async with httpx.AsyncClient() as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await client.get(f"{self.address}/readyz")).status_code == 200:
                         return
                 assert self.process.poll() is None, "the web process ended at its start"
-                assert time.monotonic() < deadline, "the web process is not ready after 30 s"
+                assert time.monotonic() < deadline, "the web process is not ready after 60 s"
                 await asyncio.sleep(0.05)
 
     def freeze(self) -> None:
@@ -267,7 +268,7 @@ class Person:
         """Go to a page and wait until it is live."""
         page = page or self.page
         await page.goto(self.address + path)
-        await page.wait_for_selector("#conn[data-state=live]", timeout=25_000)
+        await page.wait_for_selector("#conn[data-state=live]", timeout=60_000)
         return page
 
     async def another_tab(self, path: str) -> Page:
@@ -333,7 +334,7 @@ def eventually() -> Callable[..., Awaitable[Any]]:
     """Ask again until an answer is as wanted; polls because a browser cannot be waited for otherwise."""
 
     async def ask(
-        question: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], seconds: float = 15.0
+        question: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], seconds: float = 30.0
     ) -> Any:
         deadline = time.monotonic() + seconds
         while not wanted(answer := await question()):

@@ -12,24 +12,39 @@ from sqlmodel import select
 
 from hub.store.centre_tables import Alert, Gateway
 
-NOT_LIVE = 13_000
+NOT_LIVE = 60_000
 """Milliseconds to wait for the banner; when it came is measured by the page itself."""
 
 STOPWATCH = """() => {
-  window.since = performance.now();
+  window.before = window.last = performance.now();
+  window.late = 0;
+  setInterval(() => {
+    const now = performance.now();
+    window.late = Math.max(window.late, now - window.last - 100);
+    window.last = now;
+  }, 100);
   new MutationObserver(() => { window.noticed ??= performance.now(); })
     .observe(document.getElementById("banner"), { attributes: true, attributeFilter: ["hidden"] });
+  window.states = [];
+  new MutationObserver(() => window.states.push(document.getElementById("conn").textContent))
+    .observe(document.getElementById("conn"), { childList: true, characterData: true, subtree: true });
 }"""
-TOOK = "() => (window.noticed - window.since) / 1000"
+GONE = "() => { window.after = performance.now(); }"
+TOOK = (
+    "() => [window.noticed - window.before, window.noticed - window.after - window.late].map(ms => ms / 1000)"
+)
+"""Seconds since the server was surely there, and since it was not, less what the machine kept the page waiting."""
 
 LATER = "(() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; })()"
 """The page's own clock jumps a minute ahead."""
 
 
-async def goes_offline(page: Page) -> float:
-    """Wait for the banner; gives the seconds since the stopwatch was started in the page."""
+async def goes_offline(page: Page) -> None:
+    """Wait for the banner: it comes ten seconds after the last sign of life, of which there is one in two seconds."""
     await page.wait_for_selector("#banner:not([hidden])", timeout=NOT_LIVE)
-    return float(await page.evaluate(TOOK))
+    longest, shortest = await page.evaluate(TOOK)
+    assert longest > 7.5
+    assert shortest < 10.5
 
 
 async def looks_offline(page: Page) -> None:
@@ -74,11 +89,12 @@ async def test_a_stopped_server_is_noticed_and_its_return_too(
     await page.mouse.click(5, 400)
     await page.evaluate(STOPWATCH)
     await own_house.stop(signal.SIGKILL)
-    assert 7.5 < await goes_offline(page) < 10.5
+    await page.evaluate(GONE)
+    await goes_offline(page)
     await looks_offline(page)
     await own_house.town.alarm("pendant.fall", "h2", "pendant-2")
     await own_house.start()
-    await expect(page.locator("#banner")).to_be_hidden(timeout=10_000)
+    await expect(page.locator("#banner")).to_be_hidden()
     await expect(page.locator("#conn")).to_have_text("Direkte")
     await in_step(own_house, page, eventually)
     await expect(page.locator("#say-now")).to_contain_text("Fall oppdaget, Solveig Ødegård")
@@ -92,7 +108,7 @@ async def test_an_orderly_stop_is_told_as_one(own_house: Any, enter: Any) -> Non
     nils = await enter(own_house)
     page = await nils.open("/nb/alarms")
     await own_house.stop()
-    await expect(page.locator("#banner")).to_contain_text("Oppdateres, tilbake om ca. 1 min", timeout=2000)
+    await expect(page.locator("#banner")).to_contain_text("Oppdateres, tilbake om ca. 1 min")
 
 
 async def test_a_frozen_server_is_noticed(own_house: Any, enter: Any, eventually: Any) -> None:
@@ -105,16 +121,19 @@ async def test_a_frozen_server_is_noticed(own_house: Any, enter: Any, eventually
     page = await nils.open("/nb/alarms")
     await page.evaluate(STOPWATCH)
     own_house.freeze()
+    await page.evaluate(GONE)
     await page.click(f"#b{alert.id}")
     await expect(page.locator(f"#b{alert.id}")).to_contain_text("Venter på svar …")
     await expect(page.locator(f"#a{alert.id} .says")).to_have_text(
-        "Fikk ikke svar. Alarmen er IKKE tatt. Prøv igjen.", timeout=6500
+        "Fikk ikke svar. Alarmen er IKKE tatt. Prøv igjen."
     )
-    await expect(page.locator("#conn")).to_have_text(re.compile(r"Forsinket \d s"), timeout=4000)
-    assert 7.5 < await goes_offline(page) < 10.5
+    await goes_offline(page)
+    delayed, *_, out = [text.strip() for text in await page.evaluate("window.states")]
+    assert re.fullmatch(r"Forsinket \d s", delayed)
+    assert out == "Frakoblet"
     await looks_offline(page)
     own_house.thaw()
-    await expect(page.locator("#banner")).to_be_hidden(timeout=10_000)
+    await expect(page.locator("#banner")).to_be_hidden()
     await in_step(own_house, page, eventually)
 
 
@@ -149,7 +168,7 @@ async def test_a_gateway_error_is_outlived(house: Any, enter: Any, wire: Any, ev
     async def tried() -> int:
         return len(tries)
 
-    await eventually(tried, lambda number: number >= 2, 8)
+    await eventually(tried, lambda number: number >= 2)
     await house.town.alarm()
     await page.unroute("**/live?**")
     await in_step(house, page, eventually)
@@ -166,12 +185,13 @@ async def test_a_lost_frame_is_found_by_the_heartbeat(house: Any, enter: Any, ev
         };"""
     )
     page = await nils.open("/nb/alarms")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if "/live/" in request.url else None)
     await page.evaluate("window.loseFrames = true")
     alert = await house.town.alarm()
     await expect(page.locator('[data-count-untaken="p1"]')).to_have_text("1")
-    await expect(page.locator(f"#a{alert.id}")).to_have_count(0)
-    await page.evaluate("window.loseFrames = false")
-    await expect(page.locator(f"#a{alert.id}")).to_be_visible(timeout=9000)
+    await expect(page.locator(f"#a{alert.id}")).to_be_visible()
+    assert fetched
 
 
 async def test_a_page_that_cannot_fetch_its_list_is_not_live(house: Any, enter: Any, eventually: Any) -> None:
@@ -199,7 +219,7 @@ async def test_a_page_that_cannot_fetch_its_list_is_not_live(house: Any, enter: 
     await expect(page.locator("#conn")).to_have_text("Frakoblet")
     await house.town.alarm()
     await page.unroute("**/live/alarms**")
-    await expect(page.locator("#banner")).to_be_hidden(timeout=12_000)
+    await expect(page.locator("#banner")).to_be_hidden()
     await in_step(house, page, eventually)
 
 
@@ -213,7 +233,7 @@ async def test_a_hidden_tab_still_hears(house: Any, enter: Any) -> None:
         document.dispatchEvent(new Event("visibilitychange"))"""
     )
     alert = await house.town.alarm()
-    await expect(page.locator(f"#a{alert.id}")).to_have_count(1, timeout=2000)
+    await expect(page.locator(f"#a{alert.id}")).to_have_count(1)
 
 
 async def test_eight_tabs_of_one_browser_are_all_live(house: Any, enter: Any, eventually: Any) -> None:
@@ -230,12 +250,12 @@ async def test_eight_tabs_of_one_browser_are_all_live(house: Any, enter: Any, ev
     assert await leaders() == [0]
     alert = await house.town.alarm()
     for page in pages:
-        await expect(page.locator(f"#a{alert.id}")).to_have_count(1, timeout=3000)
+        await expect(page.locator(f"#a{alert.id}")).to_have_count(1)
     await pages.pop(0).close()
     await eventually(leaders, lambda found: len(found) == 1)
     other = await house.town.alarm(home="h2", device="pendant-2")
     for page in pages:
-        await expect(page.locator(f"#a{other.id}")).to_have_count(1, timeout=3000)
+        await expect(page.locator(f"#a{other.id}")).to_have_count(1)
 
 
 async def test_signing_out_elsewhere_blanks_the_page(house: Any, enter: Any) -> None:
@@ -246,7 +266,7 @@ async def test_signing_out_elsewhere_blanks_the_page(house: Any, enter: Any) -> 
     await nils.context.request.post(
         f"{house.address}/nb/sign-out", headers={"origin": house.address}, max_redirects=0
     )
-    await expect(page.locator("#banner")).to_contain_text("Du er logget ut – ingen alarmer her", timeout=4000)
+    await expect(page.locator("#banner")).to_contain_text("Du er logget ut – ingen alarmer her")
     await expect(page.locator("#rows")).to_be_hidden()
     await expect(page.locator("#banner a")).to_have_attribute("href", "/nb/sign-in")
 
@@ -260,7 +280,7 @@ async def test_silent_sensors_are_shown_although_the_server_lives(own_house: Any
     async with own_house.store.writing() as session:
         for box in (await session.exec(select(Gateway))).all():
             box.last_heard = SystemClock().now() - 20 * 60_000
-    await expect(page.locator("#banner")).to_contain_text("Sensorene er tause.", timeout=5000)
+    await expect(page.locator("#banner")).to_contain_text("Sensorene er tause.")
     await expect(page.locator("#conn")).to_have_text("Direkte")
 
 
