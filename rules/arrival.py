@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from drivers.events import Event
@@ -12,6 +13,7 @@ from rules.telling import marked_late
 if TYPE_CHECKING:
     from rules.engine import Engine
     from rules.machines import Machine
+    from rules.machines.base import Act
 
 
 def try_out(engine: Engine, home: Home, event: Event) -> None:
@@ -47,14 +49,24 @@ def _act(engine: Engine, machine: Machine[Any], home: Home, event: Event) -> Non
 
 
 def come_late(engine: Engine, home: Home, event: Event) -> None:
-    """Mark it; no state is touched, but a call for help is raised however late, and a late answer clears."""
+    """Mark it; no state is touched, but a call for help is raised however late, and a late answer clears.
+
+    Where late answers are believed, they also count for what still waits: what happened between its own time and its
+    hearing happened before the deadline, however wrong the clock that stamped it.
+    """
     engine.late_events += 1
     engine.event, engine.telling.answered = event, False
     engine.telling.out.append(marked_late(home, event))
-    for machine in engine.machines:
-        if event.kind in machine.kinds:
-            try:
-                machine.late(home, event)
-            except Exception as fault:
-                engine.broke(home, fault)
+    concerned = [machine for machine in engine.machines if event.kind in machine.kinds]
+    _each(engine, home, [machine.late for machine in concerned], event)
     engine.catch(home, event)
+    if engine.believe_late:
+        _each(engine, home, [machine.believe for machine in concerned], event)
+
+
+def _each(engine: Engine, home: Home, acts: Iterable[Act], event: Event) -> None:
+    for act in acts:
+        try:
+            act(home, event)
+        except Exception as fault:
+            engine.broke(home, fault)

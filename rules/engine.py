@@ -38,11 +38,18 @@ class Engine:
 
     started: when listening began, ms UTC; silence before it is nobody's silence. urgent: act on arrival where a rule
     is critical; without it decisions come in settled order only, which is what a replay wants. catch_all: raise for a
-    call for help that no rule answered.
+    call for help that no rule answered. believe_late: an answer later than its allowance counts for what still waits
+    for it; without it a late event touches no state (reference: rules, 5.10), which is what a replay shows.
     """
 
     def __init__(
-        self, book: Book, started: Millis = 0, *, urgent: bool = True, catch_all: bool = True
+        self,
+        book: Book,
+        started: Millis = 0,
+        *,
+        urgent: bool = True,
+        catch_all: bool = True,
+        believe_late: bool = False,
     ) -> None:
         self.started = started
         self.homes: dict[str, Home] = {}
@@ -51,6 +58,7 @@ class Engine:
         self.event: Event | None = None  # the one under judgement; None for a deadline
         self._broken_at: dict[str, Millis] = {}
         self._urgent_lane, self._catch_all = urgent, catch_all
+        self.believe_late = believe_late
         self._now: Millis = started
         self.soonest = Soonest()
         self.timers = Timers(self.soonest)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from drivers.events import Event
+from rules.homes import Home
+from rules.local_time import shown
 from rules.problems import Wrong
 from rules.spans import Language, parse_span, say_span
 
 BY_NEW_RULE = "by new rule"
 REMOVED = "the rule was removed"
 CHANGED = "the rule was changed"
+LATE = "came in late"
 
 _SAID: Mapping[str, str] = {
     "no longer so": "ikke slik lenger",
     "it came after all": "det kom likevel",
     "a new round began": "en ny runde begynte",
     "heard again": "hørt igjen",
-    "came in late": "kom for sent inn",
+    LATE: "kom for sent inn",
     BY_NEW_RULE: "etter ny regel",
     REMOVED: "regelen ble fjernet",
     CHANGED: "regelen ble endret",
@@ -30,6 +34,7 @@ _SAID: Mapping[str, str] = {
     "before opening": "før døren åpnes",
     "they are judged again": "de vurderes igjen",
     "the missing entries came": "det som manglet, kom",
+    "it was sent": "det ble sendt",
     "the gateway is registered now": "hjemmesentralen er registrert nå",
     "the gateway says it is over": "hjemmesentralen melder at det er over",
 }
@@ -63,6 +68,13 @@ def say_reason(reason: str, language: Language) -> str:
     return reason
 
 
+def say_late(home: Home, event: Event) -> str:
+    """`came in late: 08:05, heard 11:40`, on the resident's clock, with the day where they are not on one."""
+    happened, heard = shown(event.at, home.tz), shown(event.heard, home.tz)
+    form = "%H:%M" if happened.date() == heard.date() else "%Y-%m-%d %H:%M"
+    return f"{LATE}: {happened:{form}}, heard {heard:{form}}"
+
+
 def say_value(value: object, language: Language) -> str:
     """A number a rule rested on: English in a decision, `1 h 30 min` and `38.5` become `1 t 30 min` and `38,5`."""
     text = str(value)
@@ -84,6 +96,16 @@ def say_params(params: Mapping[str, object], language: Language) -> str:
     )
 
 
+def _late(happened: str, heard: str) -> str:
+    return f"{_SAID[LATE]}: {_moment(happened)}, hørt {_moment(heard)}"
+
+
+def _moment(text: str) -> str:
+    day, _, clock = text.rpartition(" ")
+    clock = f"kl. {clock.replace(':', '.')}"
+    return f"{day[8:]}.{day[5:7]}. {clock}" if day else clock
+
+
 def _needed(name: str, what: str, value: str) -> str:
     return f"{name}: her må det stå {_NEEDED.get(what, what)}, ikke {value}"
 
@@ -91,6 +113,7 @@ def _needed(name: str, what: str, value: str) -> str:
 _PARTS: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = (
     (re.compile(r"held back by (.+)"), lambda rule: f"holdt tilbake av {rule}"),
     (re.compile(r"at most once per (.+)"), lambda span: f"høyst én gang per {say_value(span, 'nb')}"),
+    (re.compile(r"came in late: ([-0-9: ]{5,16}), heard ([-0-9: ]{5,16})"), _late),
     (re.compile(r"came in (.+) late"), lambda span: f"kom inn {say_value(span, 'nb')} for sent"),
     (re.compile(r"the resident has no parameter '(.+)'"), lambda name: f"beboeren mangler verdien '{name}'"),
     (re.compile(r"(resident\.\w+): (.+) is needed here, not (.+)"), _needed),

@@ -37,16 +37,18 @@ def judge(
     started: Millis = 0,
     catch_all: bool = False,
     distinct: bool = False,
+    believe_late: bool = False,
 ) -> tuple[list[Decision], Engine]:
     """Every decision on events in the order of hearing, and the engine as it stands at the end.
 
     until: nothing heard later is read, and every deadline up to and including it falls due; without it the stream's
     last hearing. started: silence before it is nobody's silence. distinct: `once` has been asked already.
+    believe_late: as a gateway at work judges late answers, not as the settled record has them.
     """
     if until is not None and events and events[-1].heard > until:
         events = [event for event in events if event.heard <= until]
     end = until if until is not None else (events[-1].heard if events else started)
-    engine = Engine(book, started, urgent=False, catch_all=catch_all)
+    engine = Engine(book, started, urgent=False, catch_all=catch_all, believe_late=believe_late)
     with unswept():
         for home in homes:
             engine.set_home(home)

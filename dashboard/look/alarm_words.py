@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboard.look.words import Language, mark, pick, say, say_many
 from hub.centre.alerts.codes import CAUSES, CLEARED, MEASURES
+from rules.reasons import say_reason
 
 CONDITIONS: Mapping[str, tuple[str, str]] = {
     "active": ("activity", mark("Still so")),
@@ -144,7 +145,17 @@ _PLAIN: Mapping[str, str] = {
     "grouped": mark("Part of an outage of the area: people are told of that"),
     "released": mark("The outage is over: told by itself again"),
 }
+
+
+def _over(data: Mapping[str, Any], language: Language) -> str:
+    """That it is over, and why: `came in late: 08:05, heard 11:40`."""
+    reason = say_reason(str(data.get("reason") or ""), language)
+    over = say(language, _PLAIN["cleared"])
+    return f"{over}: {reason}" if reason else over
+
+
 _WITH_DATA: Mapping[str, Words] = {
+    "cleared": _over,
     "step": lambda data, language: step(str(data.get("step", "")), language),
     "cause": lambda data, language: say(
         language, "Cause: %(text)s", text=cause(str(data.get("cause", "")), language)

@@ -280,7 +280,7 @@ def _why_not(args: argparse.Namespace) -> int:
     events = source.load([args.home])
     if not homes and not events:
         raise Refused(f"there is no home {args.home!r:.80}{nearest(args.home, [h.id for h in source.homes])}")
-    _, engine = judge(book, homes, events, until=at)
+    _, engine = judge(book, homes, events, until=at, believe_late=True)
     try:
         lines = why_not(engine, args.rule, args.home, args.language)
     except Unasked as wrong:

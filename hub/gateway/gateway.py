@@ -28,7 +28,7 @@ from hub.gateway.hearing import Committed, Hearing
 from hub.gateway.home_assistant import HomeAssistant
 from hub.gateway.home_specs import home_specs
 from hub.gateway.journal import Line, Noted, health_line
-from hub.gateway.judging import Judge, Judging, decision_line
+from hub.gateway.judging import Judge, Judging, decision_line, engine_at_work
 from hub.gateway.link_plans import Ports, plans_for, unheard
 from hub.gateway.link_watch import Links, LinkWatch
 from hub.gateway.local_action import LocalAction
@@ -47,7 +47,7 @@ from hub.settings import GatewaySettings
 from hub.store.errors import StoreError
 from hub.store.writer import FINAL
 from hub.uplink.messages import LaneName, Part
-from rules import Book, Decision, Engine, HomeSpec
+from rules import Book, Decision, HomeSpec
 
 SHOWN = 3
 """Problems of the set-up that its alert names; the others are counted, and stand on /readyz."""
@@ -72,7 +72,7 @@ class Gateway:
     storage: Storage
     base_clock: Clock
     types: Mapping[str, DeviceType] = field(default_factory=lambda: DEVICE_TYPES)
-    make_engine: Callable[[Book, int], Judge] = Engine
+    make_engine: Callable[[Book, int], Judge] = engine_at_work
     make_plans: Callable[[Roll, Ports], Mapping[str, Plan]] = plans_for
     passed: Callable[[], float] | None = None
     phase: str = "storage"
@@ -128,7 +128,9 @@ class Gateway:
         self.switchboard = Switchboard(self.hearing.hear, self.own.link_changed)
         self.link_watch = LinkWatch(settings.id, writer, self.clock, self._links_now, self._nudge)
         self.box_watch = BoxWatch(writer, self.clock, self.own, own_clock)
-        self.commands = Commands(writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge)
+        self.commands = Commands(
+            writer, self.clock, lambda: self.roll, self.switchboard.send, self._nudge, self._own_fact
+        )
         self.upkeep = Upkeep(writer, self.clock, self.own)
         self.watch = StoreWatch(writer, self.clock, self.own, self.upkeep, Reserve(self.folder / "reserve"))
         self.uplink = Uplink(
@@ -331,6 +333,7 @@ class Gateway:
         return Ports(
             gateway=settings.id,
             devices=settings.device_broker,
+            own_topics=settings.device_topics == "own",
             ble=settings.ble,
             serial=settings.serial_folder,
             folder=self.folder,

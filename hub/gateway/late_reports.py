@@ -15,6 +15,7 @@ from drivers.catalogue import CATALOGUE
 from drivers.events import Event
 from rules import Decision
 from rules.book import Urgency
+from rules.reasons import LATE
 from rules.spans import MINUTE, say_span
 
 NAME = "late-report"
@@ -38,6 +39,9 @@ TOLD: Mapping[str, Urgency] = MappingProxyType(
 )
 """Kind → urgency of the alert for a report that came too late to be judged."""
 
+ENDS = frozenset(("dispenser.dispensed", "dispenser.taken"))
+"""Kinds that end what was told late of the same dose: due or missed then, given out after it."""
+
 CHECK = {
     "nb": "Se etter hvordan det er nå; meldingen er gammel.",
     "en": "Check how it is now; the report is old.",
@@ -45,8 +49,13 @@ CHECK = {
 
 
 def told_all_the_same(event: Event, decisions: Iterable[Decision]) -> list[Decision]:
-    """The alert for an event that the engine only marked as late; empty where there is nothing to do about it."""
+    """The alert for an event that the engine only marked as late, or the end of one; empty where nothing is to be done.
+
+    An end carries the event's own time, so that it ends what lay before it in whatever order the two come in.
+    """
     late = any(one.action == "late" and event.id in one.because for one in decisions)
+    if late and event.kind in ENDS and event.data.get("dose"):
+        return [_over(event)]
     if not late or event.kind not in TOLD:
         return []
     words, lag = CATALOGUE.spec(event.kind).words, max(MINUTE, (event.heard - event.at) // MINUTE * MINUTE)
@@ -72,6 +81,22 @@ def told_all_the_same(event: Event, decisions: Iterable[Decision]) -> list[Decis
             reason="came in too late to be judged by the rules",
         )
     ]
+
+
+def _over(event: Event) -> Decision:
+    return Decision(
+        action="clear",
+        rule=NAME,
+        key=_key(event),
+        home=event.home,
+        device=event.device,
+        kind=event.kind,
+        at=event.at,
+        lag=event.heard - event.at,
+        because=(event.id,),
+        says=dict(CATALOGUE.spec(event.kind).words),
+        reason=LATE,
+    )
 
 
 def _key(event: Event) -> str:

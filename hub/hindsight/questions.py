@@ -67,7 +67,9 @@ async def ask_why_not(
     events = await events_of(session, [home], since=at - LOOK_BACK, until=at)
     stream = in_order(events)
     started = max(at - LOOK_BACK, await begin_of(session))
-    _, engine = await asyncio.to_thread(judge, book, homes, stream, until=at, started=started)
+    _, engine = await asyncio.to_thread(
+        judge, book, homes, stream, until=at, started=started, believe_late=True
+    )
     return why_not(engine, rule, home, language)
 
 

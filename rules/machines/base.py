@@ -38,6 +38,7 @@ class Desk(Protocol):
     """What a machine asks of the engine."""
 
     started: Millis
+    believe_late: bool
 
     def schedule(self, machine: Machine[Any], home: Home, slot: Slot, due: Millis) -> None:
         """See to it that `machine.fire` is called when `due` has come."""
@@ -116,6 +117,9 @@ class Machine(ABC, Generic[S]):
 
     def late(self, home: Home, event: Event) -> None:
         """An event that came in too late to be judged in its place."""
+
+    def believe(self, home: Home, event: Event) -> None:
+        """The same event where late answers are believed: it counts for what still waits, or is told without it."""
 
     # -- slots
 

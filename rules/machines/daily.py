@@ -14,6 +14,7 @@ from rules.homes import Home
 from rules.local_time import LAST_DAY, local_day, window_of
 from rules.machines.base import Act, Outcome
 from rules.machines.silence import Heard, Watch
+from rules.reasons import say_late
 
 
 class Day(Heard):
@@ -58,6 +59,31 @@ class Daily(Watch[Day]):
             self._wait(home, slot)
         elif idle:
             self._catch_up(home, slot, event.at)
+
+    def believe(self, home: Home, event: Event) -> None:
+        """A late sign of life in a window: nothing is told at its end, and what was told is over."""
+        slot = self.heard_late(home, event)
+        if slot is None or (slot.alert is None and self.rule.life_safety):
+            return
+        told = slot.alert.at if slot.alert is not None else slot.held
+        if told is not None and event.at < self._began(home, slot, told):
+            return
+        slot.last, slot.last_id, slot.device = event.at, event.id, event.device
+        slot.held = None
+        if slot.alert is not None:
+            self.clear(home, slot, max(event.heard, slot.alert.at), (event.id,), say_late(home, event))
+        if told is not None:
+            self._catch_up(home, slot, event.heard - home.grace)
+
+    def _began(self, home: Home, slot: Day, told: Millis) -> Millis:
+        """When the window began that was over when this was told."""
+        assert self.rule.window is not None
+        start, end = (self.setting(home, slot, each) for each in self.rule.window)
+        if start is None or end is None:
+            return told
+        today = local_day(told, home.tz)
+        windows = [window_of(day, start, end, home.tz) for day in (today - 2, today - 1, today)]
+        return max((first for first, last in windows if last <= told), default=told)
 
     def watch(self, home: Home, now: Millis) -> None:
         """As all watches; the first window judged is the first that was watched whole."""

@@ -9,6 +9,7 @@ from drivers.events import Event, Millis
 from rules.homes import Home
 from rules.machines.base import Act, Machine
 from rules.machines.slot import Slot
+from rules.reasons import say_late
 
 
 class Heard(Slot):
@@ -42,6 +43,12 @@ class Watch(Machine[W]):
                 slot.last = max(start, self.desk.started)
             elif not slot.last_id and slot.alert is None:
                 slot.last = max(start, self.desk.started)
+
+    def heard_late(self, home: Home, event: Event) -> W | None:
+        """The slot that a late sign of life tells something new; None where it is older than what is known."""
+        slots = home.slots[self.index]
+        slot: W | None = (slots or {}).get(self.key(home, event)) if self.keyed else slots
+        return slot if slot is not None and event.at > slot.last else None
 
     def assigned(self, home: Home) -> dict[str, tuple[str, Millis]]:
         """What to watch: key → (device, since) of every device that should be heard and whose assignment is known."""
@@ -126,6 +133,20 @@ class Silence(Watch[Heard]):
     def _own_wait(self, home: Home, slot: Heard) -> Millis | None:
         wait = None if self.off(home) else self.setting(home, slot, self.rule.wait)
         return None if wait is None else int(wait)
+
+    def believe(self, home: Home, event: Event) -> None:
+        """A late sign of life: the silence began no earlier than it, and is over if that is less than T ago."""
+        slot = self.heard_late(home, event)
+        if slot is None or (slot.alert is None and self.rule.life_safety):
+            return
+        wait = self._own_wait(home, slot)
+        if slot.alert is not None and (wait is None or event.at + wait <= event.heard):
+            return
+        slot.last, slot.last_id, slot.device = event.at, event.id, event.device
+        slot.held = slot.rearmed = None
+        if slot.alert is not None:
+            self.clear(home, slot, max(event.heard, slot.alert.at), (event.id,), say_late(home, event))
+        self._wait(home, slot)
 
     def fire(self, home: Home, slot: Heard, at: Millis) -> None:
         """Nothing came."""

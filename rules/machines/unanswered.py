@@ -9,6 +9,7 @@ from drivers.events import Event, Millis
 from rules.homes import Home
 from rules.machines.base import Act, Machine, Outcome
 from rules.machines.slot import Slot
+from rules.reasons import LATE, say_late
 from rules.spans import MINUTE
 
 MOST_OPEN = 32
@@ -83,7 +84,20 @@ class Unanswered(Machine[Open]):
         slot = self._find(home, event) if event.kind in self.rule.second else None
         if slot is None or slot.alert is None or not slot.open or event.at <= slot.open[0][0]:
             return
-        self.clear(home, slot, max(event.heard, slot.alert.at), (event.id,), "came in late")
+        reason = say_late(home, event) if self.desk.believe_late else LATE
+        self.clear(home, slot, max(event.heard, slot.alert.at), (event.id,), reason)
+        self._answer(home, slot, event.at)
+
+    def believe(self, home: Home, event: Event) -> None:
+        """A late B answers what waits for it; a call for help goes on waiting as if nothing had come."""
+        slot = self._find(home, event) if event.kind in self.rule.second else None
+        if slot is None or slot.alert is not None or not slot.open or event.at <= slot.open[0][0]:
+            return
+        if self.rule.life_safety:
+            return
+        _, first, slot.device, slot.words = slot.open[0]
+        says = self.speech.alert.say(home, slot, event.heard, None)
+        self.desk.emit(self, home, slot, "held", event.heard, (first, event.id), says, say_late(home, event))
         self._answer(home, slot, event.at)
 
     def _find(self, home: Home, event: Event) -> Open | None:

@@ -28,28 +28,42 @@ class Heard:
     heard: Millis
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Over:
+    """What a clear says: when and why it is over, by which events."""
+
+    at: Millis
+    reason: str
+    because: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, judged: Judged) -> Over:
+        """Read from the decision."""
+        return cls(judged.at, judged.reason, judged.because)
+
+
 @dataclass(slots=True)
 class Background:
     """zones: home → zone. facts: event id → fact. former: (rule, key) → newest alert of it.
 
-    clears: (rule, key) → (instant, reason) of clears that found nothing to clear, oldest first.
+    clears: (rule, key) → clears that found nothing to clear, oldest first.
     """
 
     zones: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Heard] = field(default_factory=dict)
     former: dict[Episode, int] = field(default_factory=dict)
-    clears: dict[Episode, list[tuple[Millis, str]]] = field(default_factory=dict)
+    clears: dict[Episode, list[Over]] = field(default_factory=dict)
 
     def overtook(self, judged: Judged) -> None:
         """A clear that found nothing: its raise may come after it."""
         waiting = self.clears.setdefault((judged.rule, judged.key), [])
-        waiting.append((judged.at, judged.reason))
+        waiting.append(Over.of(judged))
         waiting.sort()
 
-    def later_clear(self, judged: Judged) -> tuple[Millis, str] | None:
+    def later_clear(self, judged: Judged) -> Over | None:
         """A clear of this episode that overtook its raise on the way."""
         waiting = self.clears.get((judged.rule, judged.key), ())
-        return next((one for one in waiting if one[0] >= judged.at), None)
+        return next((one for one in waiting if one.at >= judged.at), None)
 
     def case(self, judged: Judged, standing: Standing, now: Millis) -> Case:
         """The alert that this decision opens."""
@@ -131,14 +145,15 @@ async def _former(session: AsyncSession, episodes: Collection[Episode]) -> dict[
 
 async def _clears(
     session: AsyncSession, episodes: Collection[Episode], since: Millis
-) -> dict[Episode, list[tuple[Millis, str]]]:
+) -> dict[Episode, list[Over]]:
     wanted = select(DecisionRow.rule, DecisionRow.key, DecisionRow.at, col(DecisionRow.body)).where(
         among(col(DecisionRow.rule), col(DecisionRow.key), episodes),
         col(DecisionRow.at) >= since,
         DecisionRow.action == "clear",
         col(DecisionRow.alert).is_(None),
     )
-    clears: dict[Episode, list[tuple[Millis, str]]] = {}
+    clears: dict[Episode, list[Over]] = {}
     for rule, key, at, body in (await session.exec(wanted.order_by(col(DecisionRow.at)))).all():
-        clears.setdefault((rule, key), []).append((at, str(body.get("reason") or "")))
+        because = tuple(map(str, body.get("because") or ()))
+        clears.setdefault((rule, key), []).append(Over(at, str(body.get("reason") or ""), because))
     return clears

@@ -100,11 +100,21 @@ def kept(evidence: tuple[str, ...]) -> tuple[str, ...]:
     return (*unique[:half], *unique[-half:])
 
 
-def clear(standing: Standing, at: Millis, now: Millis, reason: str) -> Grown:
-    """The condition is over. A minor alert that nobody took ends with it; all others wait for a person."""
+def clear(standing: Standing, at: Millis, now: Millis, reason: str, evidence: tuple[str, ...] = ()) -> Grown:
+    """The condition is over. A minor alert that nobody took ends with it; all others wait for a person.
+
+    evidence: what ended it, which stands beside what began it: a dose given out at 08:05 and heard at 11:40.
+    """
     version = standing.version + 1
-    over = replace(standing, condition=Condition.CLEARED, cleared_at=at, clear_reason=reason, version=version)
-    lines = (Line("cleared", data={"reason": reason}),)
+    over = replace(
+        standing,
+        condition=Condition.CLEARED,
+        cleared_at=at,
+        clear_reason=reason,
+        evidence=kept((*standing.evidence, *evidence)),
+        version=version,
+    )
+    lines = (Line("cleared", data={"reason": reason, "events": list(evidence)}),)
     if not standing.ends_by_itself:
         return Grown(over, lines)
     closed = replace(close_by_clearing(over, now, CLEARED), version=version, handled=version)

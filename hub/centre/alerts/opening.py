@@ -21,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from drivers.events import Millis
 from hub.centre import audit
-from hub.centre.alerts.background import Background, background_of
+from hub.centre.alerts.background import Background, Over, background_of
 from hub.centre.alerts.case import Case, Turned
 from hub.centre.alerts.decisions import OPENING, Judged
 from hub.centre.alerts.docket import OPENED, Docket
@@ -127,7 +127,7 @@ class _Court:
             return self._open(judged) if case is None else self._add(case, judged)
         if judged.action != "clear":
             return None
-        touched = self._clear(case, judged.at, judged.reason) if case is not None else None
+        touched = self._clear(case, Over.of(judged)) if case is not None else None
         if touched is None:
             self._background.overtook(judged)
         return touched
@@ -140,10 +140,11 @@ class _Court:
         standing = replace(grown.standing, urgency=urgent, life_safety=life_safety)
         return self._turn(case, replace(grown, standing=standing), "repeat")
 
-    def _clear(self, case: Case, at: Millis, reason: str) -> Case | None:
-        if at < case.standing.last_at or case.standing.condition == "cleared":
+    def _clear(self, case: Case, over: Over) -> Case | None:
+        if over.at < case.standing.last_at or case.standing.condition == "cleared":
             return None
-        return self._turn(case, clear(case.standing, at, self._now, reason), "clear", deed="alert.clear")
+        grown = clear(case.standing, over.at, self._now, over.reason, over.because)
+        return self._turn(case, grown, "clear", deed="alert.clear")
 
     def _turn(self, case: Case, grown: Grown, why: str, deed: str = "") -> Case:
         turned = Turned(
@@ -165,5 +166,5 @@ class _Court:
         case.begin(Turned(standing, [opened], why="opened", deed=OPENED), self._policy, self._now)
         later = self._background.later_clear(judged)
         if later is not None:
-            self._clear(case, *later)
+            self._clear(case, later)
         return case
