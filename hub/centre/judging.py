@@ -167,19 +167,20 @@ class Judging:
             await rows.store_fact(session, rows.BOOK_CHAINS, orjson.dumps(_chains(self._whole)).decode())
         self._engine = Engine(self._book, started=now)
         self._judged = self._looked = stored.judged if stored else 0
-        if stored is not None:
-            self._restore(stored.snapshot, now)
         self._known, self._registry = {}, None
+        if stored is not None:
+            self._restore(stored.snapshot, specs, now)
         self._meet(specs)
 
-    def _restore(self, snapshot: Mapping[str, Any], now: Millis) -> None:
+    def _restore(self, snapshot: Mapping[str, Any], specs: Sequence[HomeSpec], now: Millis) -> None:
         """A snapshot that cannot be read costs knowledge, not alerts: watching begins anew."""
         try:
-            self._engine.restore(snapshot)
+            self._engine.restore(snapshot, specs)
         except Exception:
             log.exception("the stored state of the rules cannot be read; watching begins anew")
             self._engine = Engine(self._book, started=now)
             return
+        self._known = {spec.id: spec for spec in specs}
         listen_anew(self._engine, now + round(GRACE * 1000 * speed_of(self._clock)))
 
     def _meet(self, specs: Iterable[HomeSpec]) -> None:
