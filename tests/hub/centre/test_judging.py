@@ -104,6 +104,22 @@ async def test_the_centre_was_away_itself(store, clock, speak, new_judging):
     assert [alert.rule for alert in await alerts(store)] == ["gateway-silent"]
 
 
+async def test_a_gateway_installed_while_nobody_judged(store, clock, speak, new_judging):
+    """One that spoke for the first time while the judging was away gets its time again, like all others."""
+    judging = await new_judging()
+    await speak("gw1")
+    await judging.step()
+    await speak("gw2")
+    clock.at += 300 * MINUTE
+    reborn = await new_judging()
+    await reborn.step()
+    assert [alert.key for alert in await alerts(store) if alert.rule == "gateway-silent"] == []
+    clock.at += 6 * MINUTE
+    await reborn.step()
+    silent = {alert.key for alert in await alerts(store) if alert.rule == "gateway-silent"}
+    assert silent == {"gw1", "gw2"}
+
+
 async def test_restart_in_the_middle(store, clock, speak, new_judging):
     """A silence raised before a restart is not raised again after it, and is cleared by the first sign of life."""
     judging = await new_judging()
