@@ -68,12 +68,13 @@ class Observer:
 
 @asynccontextmanager
 async def at_work(*parts: Any) -> AsyncIterator[None]:
-    """Run parts, then end them."""
-    tasks = [asyncio.create_task(one.run()) for one in parts]
-    async with asyncio.timeout(15):
-        for one in parts:
-            await getattr(one, "client", one).up.wait()
+    """Run parts, each begun when the one before it is connected, then end them."""
+    tasks = []
     try:
+        async with asyncio.timeout(30):
+            for one in parts:
+                tasks.append(asyncio.create_task(one.run()))
+                await getattr(one, "client", one).up.wait()
         yield
     finally:
         for task in tasks:
