@@ -67,7 +67,7 @@ async def read_door(session: AsyncSession, known: Known, since: Millis) -> Door:
         spoke=spoke,
         last=await _last(session, known.device.id, MOVES, since),
         asked=await _last(session, known.device.id, (door.ASK_STATE,), since),
-        lost=await door.lost(session, known.device, spoke),
+        lost=await door.lost(session, known.device, bolt),
     )
 
 

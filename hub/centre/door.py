@@ -38,7 +38,7 @@ JUST_SIGNED_IN = 15 * 60
 ASK_STATE = "state"
 """The command by which a lock is asked where its bolt is."""
 
-BOLT = "lock.bolt"
+BOLT, UNKNOWN = "lock.bolt", "unknown"
 
 OLD_LOGIN = words(
     "Du logget inn for mer enn tolv timer siden. Logg inn på nytt for å låse opp.",
@@ -146,7 +146,7 @@ async def look(
     age = None if spoke is None else max(0, now - spoke) // 1000
     on_shift = told("whole team", await rota_of(session, home.zone), now)
     on_duty = actor.staff in {person.id for person in on_shift}
-    return Seen(row.value if row else "", age, on_duty, await lost(session, device, spoke))
+    return Seen(row.value if row else "", age, on_duty, await lost(session, device, row))
 
 
 async def last_word(session: AsyncSession, device: Device, bolt: DeviceState | None) -> Millis | None:
@@ -154,12 +154,18 @@ async def last_word(session: AsyncSession, device: Device, bolt: DeviceState | N
     return None if bolt is None else max(bolt.heard, await _confirmed(session, device))
 
 
-async def lost(session: AsyncSession, device: Device, spoke: Millis | None) -> bool:
-    """Whether nobody knows how the last opening ended. spoke: when the lock last said or confirmed its state."""
+async def lost(session: AsyncSession, device: Device, bolt: DeviceState | None) -> bool:
+    """Whether nobody knows how the last opening ended: it failed or ran out, and the lock has said nothing since.
+
+    An unknown bolt is no word of the lock: its gateway says so too, of an opening that was not answered.
+    """
     openings = select(CommandRow).where(CommandRow.device == device.id, col(CommandRow.name).in_(OPENS))
     last = (await session.exec(openings.order_by(col(CommandRow.asked).desc()).limit(1))).first()
     unclear = last is not None and last.status in {"failed", "expired"}
-    return last is not None and unclear and (spoke is None or spoke <= last.asked)
+    if last is None or not unclear:
+        return False
+    spoke = await last_word(session, device, bolt)
+    return bolt is None or bolt.value == UNKNOWN or spoke is None or spoke <= last.asked
 
 
 async def _confirmed(session: AsyncSession, device: Device) -> Millis:

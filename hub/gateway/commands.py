@@ -7,17 +7,18 @@ with an honest "not known", since an unlock that is repeated minutes later opens
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from drivers.device_type import Command, Outgoing
-from drivers.events import iso
+from drivers.events import Millis, iso
 from drivers.links.link import LinkDown
 from hub.clock import Clock
-from hub.gateway import orders
-from hub.gateway.journal import Appended
+from hub.gateway import orders, unanswered
+from hub.gateway.journal import Appended, Noted
 from hub.gateway.orders import Outcome
 from hub.gateway.roll import Assigned, Roll
 from hub.store.errors import StoreError
@@ -38,21 +39,27 @@ class RefusedError(ValueError):
 
 @dataclass(slots=True, eq=False)
 class Commands:
-    """Carries out orders. send: to a device over its link. after: told of lanes with new entries."""
+    """Carries out orders. send: to a device over its link. after: told of lanes with new entries.
+
+    noted: told of the event that a bolt is unknown, after an opening that nobody answered.
+    """
 
     writer: Writer
     clock: Clock
     roll: Callable[[], Roll]
     send: Send
     after: Callable[[Iterable[LaneName]], None]
+    noted: Callable[[Noted], None] = lambda _noted: None
     _under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _answered: dict[str, asyncio.Event] = field(default_factory=dict)
 
     async def start(self) -> None:
         """End what a restart cut off."""
         now = self.clock.now()
-        ended = await self.writer.write(lambda db: orders.cut_off(db, now))
+        ended, unknown = await self.writer.write(lambda db: _cut_off(db, now))
         self.after({line.lane for line in ended})
+        for noted in unknown:
+            self.noted(noted)
 
     async def take(self, order: Order) -> None:
         """Take an order from the centre: returns when it is written down; the rest goes on by itself.
@@ -149,15 +156,31 @@ class Commands:
     async def _settle(self, outcome: Outcome) -> None:
         now = self.clock.now()
 
-        def then(line: Appended | None) -> None:
+        def then(written: tuple[Appended | None, Noted | None]) -> None:
+            line, unknown = written
+            if unknown is not None:
+                self.noted(unknown)
             if line is not None:
                 self.after({line.lane})
 
         try:
-            await self.writer.write(lambda db: orders.settle(db, outcome, now), then)
+            await self.writer.write(lambda db: _settle(db, outcome, now), then)
         except StoreError as error:
             say.error("an order's outcome could not be written", id=outcome.command, why=str(error))
 
     def _forget(self, command: str) -> None:
         self._under_way.pop(command, None)
         self._answered.pop(command, None)
+
+
+def _settle(db: sqlite3.Connection, outcome: Outcome, now: Millis) -> tuple[Appended | None, Noted | None]:
+    """How an order went, and that a bolt is unknown where it did not answer: both or neither."""
+    return orders.settle(db, outcome, now), unanswered.bolt_unknown(db, outcome.command, now)
+
+
+def _cut_off(db: sqlite3.Connection, now: Millis) -> tuple[Sequence[Appended], list[Noted]]:
+    """The same for what a restart cut off."""
+    under_way = [row[0] for row in db.execute("SELECT id FROM received_command WHERE status = 'under_way'")]
+    ended = orders.cut_off(db, now)
+    found = [unanswered.bolt_unknown(db, command, now) for command in under_way]
+    return ended, [noted for noted in found if noted is not None]

@@ -78,8 +78,8 @@ TYPES = {
     "test_lock": made_up(
         "test_lock",
         "lock",
-        {"lock.locked", "lock.jammed"},
-        commands={"lock": ("by",), "explode": ()},
+        {"lock.locked", "lock.unlocked", "lock.jammed"},
+        commands={"lock": ("by",), "explode": (), "unlock": ()},
         own_clock=True,
     ),
     "test_room": made_up("test_room", "room", {"room.temperature", "room.motion"}),

@@ -17,6 +17,7 @@ from hub.clock import ManualClock
 from hub.gateway import orders
 from hub.gateway.commands import Commands
 from hub.gateway.hearing import Committed, Hearing
+from hub.gateway.journal import Noted
 from hub.gateway.roll import Roll
 from hub.store.writer import Writer
 from hub.uplink.messages import Order
@@ -136,7 +137,7 @@ async def test_an_order_that_came_too_late_is_not_carried_out(
     [
         ({"device": "lock-9"}, "no device 'lock-9'"),
         ({"home": "h2"}, "in the home 'h2'"),
-        ({"name": "sing"}, "takes no command 'sing'; it takes lock, explode"),
+        ({"name": "sing"}, "takes no command 'sing'; it takes lock, explode, unlock"),
         ({"args": {"loudly": True}}, "has no argument 'loudly'"),
         ({"name": "explode"}, "does not explode"),
         ({"device": "old-pendant"}, "not assigned"),
@@ -221,3 +222,50 @@ async def test_a_restart_ends_what_was_under_way(
     assert lock.sent == []
     [result] = stored.bodies("result")
     assert result["reason"] == orders.UNKNOWN_OUTCOME
+
+
+async def test_an_unlocking_nobody_answered_leaves_the_bolt_unknown(
+    commands: Commands, order: Callable[..., Order], stored: SimpleNamespace
+) -> None:
+    """The rules are told in the commit of the outcome, once; a locking that was not answered says nothing new."""
+    told: list[Noted] = []
+    commands.noted = told.append
+    await commands.take(order(id="order-0002"))
+    await finished(commands)
+    assert told == []
+    await commands.take(order(name="unlock"))
+    await finished(commands)
+    assert [(one.event.kind, one.event.device, one.new) for one in told] == [("lock.unknown", "lock-1", True)]
+    assert [event["kind"] for event in stored.bodies("event")] == ["lock.unknown"]
+
+
+async def test_a_lock_that_spoke_is_believed_though_its_answer_is_missing(
+    commands: Commands,
+    order: Callable[..., Order],
+    lock: FakeLock,
+    hearing: Hearing,
+    says: Callable[..., Frame],
+    stored: SimpleNamespace,
+) -> None:
+    """It said that it is unlocked; that nobody said "done" makes nothing unknown."""
+    await commands.take(order(name="unlock"))
+    await lock.arrived.wait()
+    await hearing.hear(says("lock-1", {"kind": "lock.unlocked"}))
+    await finished(commands)
+    assert stored.bodies("result")[0]["outcome"] == "failed"
+    assert [event["kind"] for event in stored.bodies("event")] == ["lock.unlocked"]
+
+
+async def test_a_restart_in_the_middle_of_an_unlocking_leaves_the_bolt_unknown(
+    commands: Commands,
+    writer: Writer,
+    order: Callable[..., Order],
+    stored: SimpleNamespace,
+    clock: ManualClock,
+) -> None:
+    """Nobody waited for the answer any more, so nobody knows."""
+    given = order(name="unlock")
+    await writer.write(lambda db: orders.begin(db, given, clock.now()))
+    for _ in range(2):
+        await commands.start()
+    assert [event["kind"] for event in stored.bodies("event")] == ["lock.unknown"]
