@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
 
 async def run_web(settings: WebSettings, clock: Clock, sign: LifeSign) -> None:
     """Serve until cancelled. Raises SettingError when the port is taken, CannotStartError for the database."""
-    with listening(settings.host, settings.port) as listener:
+    with listening(settings.host, settings.port, settings.listener) as listener:
         with opening():
             store = await open_store(settings.database_url, "centre")
         try:
@@ -62,8 +62,10 @@ async def run_web(settings: WebSettings, clock: Clock, sign: LifeSign) -> None:
             await store.close()
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens; opened before anything else, so that a taken port is one sentence."""
+def listening(host: str, port: int, handed: int | None = None) -> socket.socket:
+    """A socket that listens; opened first, so that a taken port is one sentence. handed: its descriptor."""
+    if handed is not None:
+        return _handed(handed)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -71,6 +73,16 @@ def listening(host: str, port: int) -> socket.socket:
         raise SettingError(
             f"--port: port {port} on {host} cannot be opened: {wrong.strerror or wrong}"
         ) from None
+
+
+def _handed(descriptor: int) -> socket.socket:
+    try:
+        held = socket.socket(fileno=descriptor)
+        if held.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return held
+    except OSError as wrong:
+        raise SettingError(f"--listener: {descriptor} is no socket: {wrong.strerror or wrong}") from None
+    raise SettingError(f"--listener: the socket {descriptor} does not listen")
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:

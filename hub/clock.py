@@ -7,11 +7,13 @@ passes in minutes, and a manual one for tests. All speak integer milliseconds UT
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from drivers.events import Millis
@@ -41,17 +43,49 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))
 
 
+@dataclass(slots=True)
+class Gate:
+    """The moment at which a world begins to move: stands in a file once somebody has decided it.
+
+    Until then every process that goes by the same clock finds the world standing still.
+    """
+
+    path: Path
+    _opened: Millis | None = None
+
+    def opened(self) -> Millis | None:
+        """When the machine's clock stood at the beginning; None while the gate is shut."""
+        if self._opened is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._opened = int(self.path.read_text(encoding="ascii"))
+        return self._opened
+
+    def open(self) -> None:
+        """Let the world move from now on; a gate that is open stays as it is."""
+        if self.opened() is None:
+            draft = self.path.with_name(f"{self.path.name}.new")
+            draft.write_text(f"{time.time_ns() // 1_000_000}\n", encoding="ascii")
+            draft.replace(self.path)
+
+
 @dataclass(frozen=True, slots=True)
 class ScaledClock:
-    """A clock that stood at `world` when the machine's stood at `anchor`, and runs `speed` times as fast."""
+    """A clock that stood at `world` when the machine's stood at `anchor`, and runs `speed` times as fast.
+
+    gate: says the anchor instead, once it is open.
+    """
 
     world: Millis
     anchor: Millis
     speed: float
+    gate: Gate | None = field(default=None, compare=False)
 
     def now(self) -> Millis:
         """World time in ms; never before `world`."""
-        passed = max(0, time.time_ns() // 1_000_000 - self.anchor)
+        anchor = self.anchor if self.gate is None else self.gate.opened()
+        if anchor is None:
+            return self.world
+        passed = max(0, time.time_ns() // 1_000_000 - anchor)
         return self.world + int(passed * self.speed)
 
     async def sleep(self, seconds: float) -> None:
@@ -60,6 +94,8 @@ class ScaledClock:
 
     def as_text(self) -> str:
         """The form that `clock_from` reads, for handing the clock to child processes."""
+        if self.gate is not None:
+            return f"held:{self.world}:{self.speed:g}:{self.gate.path}"
         return f"scaled:{self.world}:{self.anchor}:{self.speed:g}"
 
 
@@ -107,20 +143,22 @@ async def settle(rounds: int = 20) -> None:
 def clock_from(text: str | None) -> Clock:
     """Read a clock from a setting: empty or `system`, or `scaled:<world ms>:<anchor ms>:<speed>`.
 
+    `held:<world ms>:<speed>:<file>` stands still until the file holds its anchor.
     Raises ValueError with a sentence for anything else.
     """
     if not text or text == "system":
         return SystemClock()
-    parts = text.split(":")
-    if len(parts) != 4 or parts[0] != "scaled":
+    parts = text.split(":", 3)
+    if len(parts) != 4 or parts[0] not in {"scaled", "held"}:
         raise ValueError(f"a clock is 'system' or 'scaled:WORLD:ANCHOR:SPEED', not {text!r}")
+    held = parts[0] == "held"
     try:
-        world, anchor, speed = int(parts[1]), int(parts[2]), float(parts[3])
+        world, anchor, speed = int(parts[1]), 0 if held else int(parts[2]), float(parts[2 if held else 3])
     except ValueError:
         raise ValueError(f"a scaled clock is three numbers, not {text!r}") from None
     if not 0 < speed <= 100_000:
         raise ValueError(f"a clock's speed lies above 0 and at most 100000, not {speed:g}")
-    return ScaledClock(world, anchor, speed)
+    return ScaledClock(world, anchor, speed, Gate(Path(parts[3])) if held else None)
 
 
 def clock_from_environment() -> Clock:

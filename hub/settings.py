@@ -107,6 +107,20 @@ def ble_backend(text: str) -> str:
     )
 
 
+def descriptor(text: str) -> int:
+    """A file descriptor that was handed over."""
+    if not text.isascii() or not text.isdigit() or not 3 <= int(text) < 65_536:
+        raise ValueError("a file descriptor is a number from 3 on")
+    return int(text)
+
+
+def device_topics(text: str) -> str:
+    """Which topics of the devices' broker a gateway hears."""
+    if text not in {"all", "own"}:
+        raise ValueError("write all or own")
+    return text
+
+
 def speed(text: str) -> float:
     """How many times faster than the machine's clock."""
     try:
@@ -161,6 +175,14 @@ class GatewaySettings:
     devices: str | None = field(
         default=None,
         metadata=says("broker the devices use; the uplink's if not said", broker_url, secret=True),
+    )
+    device_topics: str = field(
+        default="all",
+        metadata=says(
+            "what to hear on the devices' broker: all (strangers are seen too), or own, the topics of registered"
+            " devices alone, where several gateways share it",
+            device_topics,
+        ),
     )
     ble: str = field(
         default="off", metadata=says("Bluetooth: off, bluez, bluez:hci0,hci1 or tcp:HOST:PORT", ble_backend)
@@ -246,6 +268,12 @@ class WebSettings(StoreSettings):
     )
     host: str = field(default="127.0.0.1", metadata=says("address to listen on"))
     port: int = field(default=8420, metadata=says("port to listen on", port))
+    listener: int | None = field(
+        default=None,
+        metadata=says(
+            "file descriptor of a socket that listens already, instead of host and port", descriptor
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

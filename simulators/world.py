@@ -1,14 +1,17 @@
 """The simulated world's clock: the machine's own, or one that runs faster, handed over as text.
 
 `scaled:WORLD:ANCHOR:SPEED` says: it was WORLD (ms UTC) when the machine's clock stood at ANCHOR (ms UTC), and it
-has run SPEED times as fast since. The hub's processes are handed the same text, so everybody agrees on the time.
+has run SPEED times as fast since. `held:WORLD:SPEED:FILE` stands at WORLD until FILE holds the ANCHOR. The hub's
+processes are handed the same text, so everybody agrees on the time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from simulators.scenario.model import Millis
 
@@ -41,6 +44,21 @@ class Brake:
             self.lost, self.stands_at = line - self.stands_at, None
 
 
+@dataclass(slots=True)
+class Gate:
+    """A file in which the machine's time will stand at which the world begins to move."""
+
+    path: Path
+    _opened: Millis | None = None
+
+    def opened(self) -> Millis | None:
+        """That time; None while it is not known."""
+        if self._opened is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._opened = int(self.path.read_text(encoding="ascii"))
+        return self._opened
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """World time as a straight line over the machine's. brake: where nobody else goes by this clock."""
@@ -49,6 +67,7 @@ class World:
     anchor: Millis
     speed: float
     brake: Brake | None = field(default=None, compare=False)
+    gate: Gate | None = field(default=None, compare=False)
 
     def now(self) -> Millis:
         """World time in ms."""
@@ -66,7 +85,10 @@ class World:
             self.brake.release(self._line())
 
     def _line(self) -> Millis:
-        return self.world + round((_machine() - self.anchor) * self.speed)
+        if self.gate is None:
+            return self.world + round((_machine() - self.anchor) * self.speed)
+        anchor = self.gate.opened()
+        return self.world if anchor is None else self.world + round(max(0, _machine() - anchor) * self.speed)
 
     async def sleep(self, seconds: float) -> None:
         """Wait so many seconds of world time."""
@@ -83,6 +105,8 @@ def read_clock(text: str) -> World:
     if text in {"", "system"}:
         now = _machine()
         return World(now, now, 1.0)
+    if text.startswith("held:"):
+        return _held(text)
     parts = text.split(":")
     try:
         kind, world, anchor, speed = parts[0], int(parts[1]), int(parts[2]), float(parts[3])
@@ -91,6 +115,16 @@ def read_clock(text: str) -> World:
     if kind != "scaled" or len(parts) != 4 or not 0 < speed <= 100_000:
         raise ClockError(f"a clock is 'system' or 'scaled:WORLD:ANCHOR:SPEED', not {text!r:.80}")
     return World(world, anchor, speed)
+
+
+def _held(text: str) -> World:
+    try:
+        _, world, speed, path = text.split(":", 3)
+        if 0 < float(speed) <= 100_000:
+            return World(int(world), 0, float(speed), gate=Gate(Path(path)))
+    except ValueError:
+        pass
+    raise ClockError(f"a clock that is held is 'held:WORLD:SPEED:FILE', not {text!r:.80}")
 
 
 def starting_at(world: Millis, speed: float) -> World:

@@ -36,6 +36,8 @@ class MqttLink:
     url, client_id: as in MqttClient; the client id must stay the same, since the broker keeps a session for it.
     now: the clock that frames are stamped with. name: how health and logs call this link.
     foreign: topic filters of devices that do not speak our contract; a broker that refuses them is no fault.
+    own: the topic filters of the devices that are registered here, where other gateways listen at the same broker; None
+    to hear all there is, strangers too.
     routes: topics that registered devices announced as their own; several may share one (a bridge's last will).
     """
 
@@ -48,9 +50,12 @@ class MqttLink:
         name: str = "mqtt",
         foreign: Sequence[str] = mqtt_topics.FOREIGN,
         routes: Routes = NO_ROUTES,
+        own: Sequence[str] | None = None,
     ) -> None:
         self.name = name
         self._routes = routes
+        self._whose = "adopted devices" if own is None else "devices that are registered here"
+        self._needed = frozenset(routes) | frozenset(own or ())
         self._now = now
         self._since = now()
         self._counters: Counter[str] = Counter()
@@ -59,9 +64,9 @@ class MqttLink:
         self.client = MqttClient(
             url,
             client_id,
-            subscriptions=mqtt_topics.NATIVE,
-            dropped=mqtt_topics.FORMER,
-            optional=(*foreign, *(one for one in routes if not _is_heard(one, foreign))),
+            subscriptions=mqtt_topics.NATIVE if own is None else (),
+            dropped=mqtt_topics.FORMER if own is None else (*mqtt_topics.FORMER, *mqtt_topics.SUBSCRIPTIONS),
+            optional=_optional(foreign if own is None else own, routes),
             on_message=self._take,
             clean=False,
             max_payload=MAX_PAYLOAD + 1,
@@ -87,8 +92,8 @@ class MqttLink:
         if self.client.state == "up" and self._asleep:
             reason = f"{', '.join(sorted(self._asleep))} says that it is offline"
             return LinkHealth("degraded", counters, self._since, reason)
-        if self.client.state == "up" and (deaf := sorted(self.client.refused & self._routes.keys())):
-            reason = f"the broker does not let us hear {', '.join(deaf[:3])}, on which adopted devices speak"
+        if self.client.state == "up" and (deaf := sorted(self.client.refused & self._needed)):
+            reason = f"the broker does not let us hear {', '.join(deaf[:3])}, on which {self._whose} speak"
             return LinkHealth("degraded", counters, self._since, reason)
         return LinkHealth(self.client.state, counters, self._since, self.client.reason)
 
@@ -154,6 +159,11 @@ class MqttLink:
 
     def _moved(self, state: LinkState, reason: str) -> None:  # noqa: ARG002  health() reads both
         self._since = self._now()
+
+
+def _optional(foreign: Sequence[str], routes: Routes) -> tuple[str, ...]:
+    """What may be refused without the link being down for it."""
+    return (*foreign, *(one for one in routes if not _is_heard(one, foreign)))
 
 
 def _is_heard(topic: str, filters: Sequence[str]) -> bool:

@@ -38,6 +38,7 @@ ADOPTED = "homeassistant/"
 """Begin of the address of a device whose topics are its maker's choice."""
 
 _ZIGBEE = "zigbee2mqtt/"
+_LORAWAN = "lorawan/"
 _ZIGBEE_SAID = ("set", "get")
 _NUKI_SAID = ("lockAction", "lock", "unlock")
 
@@ -60,6 +61,30 @@ class Place:
 def read(topic: str) -> Place:
     """The address and channel of a topic."""
     return next(filter(None, (one(topic) for one in _READERS)), Place(topic[:LONGEST], ""))
+
+
+def heard_of(address: str) -> tuple[str, ...]:
+    """The topic filters on which this device is heard; none for one that announced its own topics."""
+    if address.startswith(ADOPTED):
+        return ()
+    if address.startswith(_ZIGBEE):
+        return (f"{_ZIGBEE}bridge/state", address, f"{address}/availability")
+    if address.startswith("nuki/"):
+        return (f"{address}/+",)
+    if address.startswith(_LORAWAN):
+        return (f"application/+/device/{address.removeprefix(_LORAWAN)}/event/+",)
+    return tuple(f"homes/{address.partition('/')[0]}/devices/+/{part}" for part in native.HEARD)
+
+
+def told_of(address: str) -> tuple[str, ...]:
+    """The topic filters on which this device is told something."""
+    if address.startswith(_ZIGBEE):
+        return tuple(f"{address}/{part}" for part in _ZIGBEE_SAID)
+    if address.startswith("nuki/"):
+        return tuple(f"{address}/{part}" for part in _NUKI_SAID)
+    if address.startswith((ADOPTED, _LORAWAN)):
+        return ()
+    return tuple(f"homes/{address.partition('/')[0]}/devices/+/{part}" for part in native.SAID)
 
 
 def write(address: str, channel: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hub.cli.outcome import FAILED, OK
@@ -84,9 +84,8 @@ def examine(settings: DoctorSettings) -> Iterator[Finding]:
 
 
 def _databases(settings: DoctorSettings) -> Iterator[Finding]:
-    gateway = settings.data / "gateway" / "gateway.db"
-    if gateway.parent.is_dir():
-        yield from database.sqlite(gateway, "gateway")
+    for gateway, name in _gateways(settings.data):
+        yield from _of(name, database.sqlite(gateway / "gateway.db", "gateway"))
     if settings.database is not None and settings.database.startswith("postgresql"):
         yield from database.postgresql(settings.database)
     elif (settings.data / "centre").is_dir():
@@ -103,10 +102,26 @@ def _time_and_power(settings: DoctorSettings) -> Iterator[Finding]:
     yield from machine.power(box.power())
 
 
+def _gateways(data: Path) -> Iterator[tuple[Path, str]]:
+    """The folder of the gateway with its name in sentences, and those of further ones that a demonstration has."""
+    if (data / "gateway").is_dir():
+        yield data / "gateway", "gateway"
+    for one in sorted((data / "gateways").glob("*/gateway")):
+        yield one, f"gateway {one.parent.name}"
+
+
+def _of(name: str, found: Iterator[Finding]) -> Iterator[Finding]:
+    """Findings about one of several gateways say of which."""
+    for one in found:
+        yield replace(one, what=f"{name}: {one.what}") if name != "gateway" else one
+
+
 def _devices(settings: DoctorSettings) -> Iterator[Finding]:
-    gateway = settings.data / "gateway"
-    if not gateway.is_dir():
-        return
+    for gateway, name in _gateways(settings.data):
+        yield from _of(name, _devices_of(gateway, settings))
+
+
+def _devices_of(gateway: Path, settings: DoctorSettings) -> Iterator[Finding]:
     now = clock_from_environment().now()
     ble = settings.ble or "bluez"
     place = devices.Box(gateway, settings.serial_root or settings.data, ble, now)
@@ -129,6 +144,7 @@ def _devices(settings: DoctorSettings) -> Iterator[Finding]:
 
 
 def _live(data: Path) -> Iterator[Finding]:
+    from hub.supervisor.boxes import boxes
     from hub.supervisor.folder import DataFolder, FolderInUse, FolderUnreadable
 
     folder = DataFolder(data.absolute())
@@ -142,17 +158,18 @@ def _live(data: Path) -> Iterator[Finding]:
         yield fail(str(wrong), "restore run.json, or begin with another --data")
     except FolderInUse:
         assert memory is not None
-        yield from _processes(memory.ports, folder.logs)
+        yield from _processes([box.process for box in boxes(memory, data)], memory.ports, folder.logs)
         if memory.broker in {"nats", "mosquitto"}:
-            yield from brokers.ours(folder.secrets, memory.gateway, memory.ports["broker"])
+            for gateway in (memory.gateway, *memory.others):
+                yield from brokers.ours(folder.secrets, gateway, memory.ports["broker"])
 
 
-def _processes(ports: dict[str, int], logs: Path) -> Iterator[Finding]:
+def _processes(gateways: list[str], ports: dict[str, int], logs: Path) -> Iterator[Finding]:
     import asyncio
 
     from hub.supervisor.asking import http_ready
 
-    for name in ("centre", "gateway", "web"):
+    for name in ("centre", *gateways, "web"):
         if asyncio.run(http_ready(ports[name])()):
             yield ok(f"{name} on port {ports[name]} is ready")
         else:

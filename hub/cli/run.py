@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         folder.prepare()
         with folder.held():
             start = set_up(settings, folder, demo=args.demo, say=say)
-            stage = Stage(settings, folder.root, start.memory, start.broker, start.clock)
+            stage = Stage(settings, folder.root, start.memory, start.broker, start.clock, start.listener)
             running = Running(stage, folder, say, on_ready=lambda: show(welcome(stage, folder)))
             asyncio.run(running.run())
     except (FolderInUse, FolderUnreadable, ClockUnreadable, BrokerMissing, ToolFailed) as wrong:

@@ -30,7 +30,8 @@ def data_folder(data: Path) -> Iterator[Finding]:
 
 def secrets(data: Path) -> Iterator[Finding]:
     """Every file in the secrets folders."""
-    files = sorted(one for name in SECRETS for one in _files(data / name))
+    folders = [*(data / name for name in SECRETS), *(data / "gateways").glob("*/gateway/secrets")]
+    files = sorted(one for folder in folders for one in _files(folder))
     wide = [one for one in files if stat.S_IMODE(one.stat().st_mode) & OTHERS]
     for one in wide[:5]:
         yield fail(f"others can read the secret {one}", f"chmod 600 {one}")

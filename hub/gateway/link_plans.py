@@ -16,6 +16,7 @@ from drivers.events import Millis
 from drivers.links.ip_lines import LISTEN
 from drivers.links.link import Link
 from drivers.links.mqtt import MqttLink
+from drivers.protocols.mqtt_topics import heard_of
 from hub.gateway.problems import Problem
 from hub.gateway.roll import Assigned, Roll, named
 from hub.gateway.switchboard import Plan
@@ -25,7 +26,8 @@ from hub.gateway.switchboard import Plan
 class Ports:
     """Where this gateway's devices are. devices: broker of MQTT devices; ble: which radio; serial: root folder.
 
-    memory: what the decoder of a device remembers, as it is stored.
+    memory: what the decoder of a device remembers, as it is stored. own_topics: the broker is shared with other
+    gateways, so only the topics of registered devices are heard.
     """
 
     gateway: str
@@ -35,6 +37,7 @@ class Ports:
     folder: Path
     now: Callable[[], Millis]
     memory: Callable[[str], Mapping[str, Any]] = field(default=lambda _device: {})
+    own_topics: bool = False
 
 
 def plans_for(roll: Roll, ports: Ports) -> dict[str, Plan]:
@@ -129,10 +132,15 @@ def _mqtt(roll: Roll, ports: Ports) -> Plan:
         for topic in device.type.topics(device.unit.settings):
             routes.setdefault(topic, []).append(device.part.address)
 
-    def make() -> Link:
-        return MqttLink(ports.devices, f"gateway-{ports.gateway}-devices", now=ports.now, routes=routes)
+    filters = (topic for device in roll.on("mqtt") for topic in heard_of(device.part.address))
+    own = tuple(dict.fromkeys(filters)) if ports.own_topics else None
 
-    made_of = [ports.devices, sorted(routes.items())]
+    def make() -> Link:
+        return MqttLink(
+            ports.devices, f"gateway-{ports.gateway}-devices", now=ports.now, routes=routes, own=own
+        )
+
+    made_of = [ports.devices, sorted(routes.items()), own]
     return Plan(_fingerprint(made_of), make, lambda kind, _address: kind == "mqtt", _ids(roll.on("mqtt")))
 
 

@@ -25,7 +25,7 @@ def pages(gateway: Gateway) -> Pages:
 
     def healthz() -> Answer:
         alive = gateway.storage.writer.state.condition not in FINAL
-        return Answer.json({"alive": alive, "phase": gateway.phase}, ok=alive)
+        return Answer.json({"alive": alive, "gateway": gateway.settings.id, "phase": gateway.phase}, ok=alive)
 
     def readyz() -> Answer:
         return Answer.json(status(gateway), ok=gateway.is_ready)

@@ -42,12 +42,16 @@ class ChildFailed(Exception):  # noqa: N818  it says what is so
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What to start. environment: added to ours. ready: asked until it says yes; None for ready at once."""
+    """What to start. environment: added to ours. ready: asked until it says yes; None for ready at once.
+
+    handed: open file descriptors it inherits under the same numbers.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ready: Ready | None = None
+    handed: tuple[int, ...] = ()
 
 
 class Child:
@@ -125,6 +129,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**_clean(os.environ), **self.spec.environment},
+            pass_fds=self.spec.handed,
             start_new_session=True,  # Ctrl-C at the terminal is ours to pass on, in order
             preexec_fn=_end_with_parent(),
             limit=LONGEST_LINE,

@@ -1,6 +1,7 @@
 """The data folder: where everything lies, who holds it, and what is remembered between two runs.
 
 gateway/  gateway.db, registry.json, secrets/    centre/  centre.db    broker/  configuration and store
+gateways/<id>/  a data folder of each further gateway of a demo
 secrets/  broker passwords    serial/  simulated ports    simulators/    logs/    run.json    clock.json
 """
 
@@ -28,7 +29,10 @@ class FolderUnreadable(Exception):  # noqa: N818  it says what is so
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a run remembers for the next: ports stay the same, the registry is imported once, a demo stays one."""
+    """What a run remembers for the next: ports stay the same, the registry is imported once, a demo stays one.
+
+    others: further gateways of a demo whose registry has several.
+    """
 
     gateway: str
     demo: bool
@@ -37,6 +41,7 @@ class Memory:
     ports: dict[str, int] = field(default_factory=dict)
     speed: float = 1.0
     first_day: str = ""
+    others: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from hub.broker.backend import Broker
 from hub.broker.check import await_broker
 from hub.clock import ScaledClock
 from hub.settings import RunSettings
-from hub.supervisor.asking import http_ready, listening, listening_at
+from hub.supervisor.asking import http_ready, listening_at, written
+from hub.supervisor.boxes import Box, boxes
 from hub.supervisor.child import Spec
 from hub.supervisor.folder import Memory
 
@@ -38,11 +40,18 @@ class Stage:
     memory: Memory
     broker: Broker
     clock: ScaledClock | None
+    listener: socket.socket | None = None
+    """The dashboard's port, held from the beginning and handed on."""
 
     @property
     def gateway_login(self) -> str:
-        """The broker login of this machine's gateway."""
+        """The broker login of this machine's gateway, the first of several."""
         return f"gateway-{self.memory.gateway}"
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The gateways."""
+        return boxes(self.memory, self.root)
 
     @property
     def radio(self) -> str:
@@ -89,18 +98,22 @@ def centre(stage: Stage) -> Spec:
     return Spec("centre", (*PYTHON, "hub.cli", "centre"), {**stage.shared, **told}, http_ready(http))
 
 
-def gateway(stage: Stage) -> Spec:
-    """The gateway, with simulated homes on its ports in a demo."""
-    http = stage.memory.ports["gateway"]
+def gateway(stage: Stage, box: Box | None = None) -> Spec:
+    """A gateway, the first if none is named, with simulated homes on its ports in a demo."""
+    box = box or stage.boxes[0]
+    http = stage.memory.ports[box.process]
     told = {
-        "TRYGGHUB_ID": stage.memory.gateway,
-        "TRYGGHUB_UPLINK": stage.broker.url(stage.gateway_login),
-        "TRYGGHUB_DEVICES": stage.broker.url("hearing"),
+        "TRYGGHUB_ID": box.id,
+        "TRYGGHUB_DATA": str(box.data),
+        "TRYGGHUB_SERIAL_ROOT": str(stage.root),
+        "TRYGGHUB_UPLINK": stage.broker.url(f"gateway-{box.id}"),
+        "TRYGGHUB_DEVICES": stage.broker.url(box.ear),
+        "TRYGGHUB_DEVICE_TOPICS": "all" if box.alone else "own",
         "TRYGGHUB_HTTP": str(http),
-        **_bluetooth(stage),
+        **_bluetooth(stage, box),
         **_rules(stage),
     }
-    return Spec("gateway", (*PYTHON, "hub.cli", "gateway"), {**stage.shared, **told}, http_ready(http))
+    return Spec(box.process, (*PYTHON, "hub.cli", "gateway"), {**stage.shared, **told}, http_ready(http))
 
 
 def web(stage: Stage) -> Spec:
@@ -113,8 +126,12 @@ def web(stage: Stage) -> Spec:
         **_database(stage),
         **_rules(stage),  # for the questions "why" and "what if"
     }
+    handed = () if stage.listener is None else (stage.listener.fileno(),)
+    if handed:
+        told["TRYGGHUB_LISTENER"] = str(handed[0])
     asked = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  only to ask ourselves
-    return Spec("web", (*PYTHON, "dashboard"), {**stage.shared, **told}, http_ready(port, host=asked))
+    ready = http_ready(port, host=asked)
+    return Spec("web", (*PYTHON, "dashboard"), {**stage.shared, **told}, ready, handed)
 
 
 def simulators(stage: Stage) -> Spec:
@@ -126,14 +143,19 @@ def simulators(stage: Stage) -> Spec:
         "TRYGGHUB_FIRST_DAY": stage.memory.first_day,
     }
     command = (*PYTHON, "simulators", stage.settings.scenario)
-    return Spec("simulators", command, {**stage.shared, **told}, listening(stage.memory.ports["ble"]))
+    return Spec("simulators", command, {**stage.shared, **told}, written(homes_there(stage.root)))
+
+
+def homes_there(root: Path) -> Path:
+    """The file that the simulated homes write when they are there."""
+    return root / "simulators" / "ready"
 
 
 def bluez(stage: Stage) -> Spec:
     """BlueZ's stand-in on a private bus, so that a demo's gateway uses Bluetooth as a box with a dongle does."""
-    socket = bus_socket(stage.root)
-    command = (*PYTHON, "simulators.bluez", "--radio", stage.radio, "--socket", str(socket), "--stay")
-    return Spec("bluez", command, stage.shared, listening_at(socket))
+    path = bus_socket(stage.root)
+    command = (*PYTHON, "simulators.bluez", "--radio", stage.radio, "--socket", str(path), "--stay")
+    return Spec("bluez", command, stage.shared, listening_at(path))
 
 
 def in_order(stage: Stage) -> tuple[tuple[Spec, ...], ...]:
@@ -143,7 +165,8 @@ def in_order(stage: Stage) -> tuple[tuple[Spec, ...], ...]:
     """
     homes = (simulators(stage),) if stage.memory.demo else ()
     stand_in = (bluez(stage),) if stage.with_bluez else ()
-    return (centre(stage), *stand_in, gateway(stage)), (*homes, web(stage))
+    gateways = [gateway(stage, box) for box in stage.boxes]
+    return (centre(stage), *stand_in, *gateways), (*homes, web(stage))
 
 
 def bus_socket(root: Path) -> Path:
@@ -155,8 +178,9 @@ def bus_socket(root: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"trygghub-{name}.bus"
 
 
-def _bluetooth(stage: Stage) -> dict[str, str]:
-    if stage.with_bluez:
+def _bluetooth(stage: Stage, box: Box) -> dict[str, str]:
+    """The first gateway hears through the stand-in, each further one by a stack of its own on the virtual radio."""
+    if stage.with_bluez and box == stage.boxes[0]:
         return {
             "TRYGGHUB_BLE": "bluez",
             "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus_socket(stage.root)}",

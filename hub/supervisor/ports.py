@@ -14,6 +14,7 @@ from hub.settings import SettingError
 
 PREFERRED_WEB = 8420
 SEARCHED = 50
+BACKLOG = 2048
 OWN: Final = range(20_000, 26_000)
 """Where ports are picked that are kept for years."""
 OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -52,20 +53,33 @@ def keep(last: int | None, host: str = "127.0.0.1", but: Collection[int] = ()) -
     return last if last and last not in but and free(host, last) else any_free(host, but)
 
 
-def web_port(host: str, asked: int | None, last: int | None) -> int:
-    """The dashboard's port: as asked for, or refused; else last time's, else the first free one from 8420."""
+def web_listener(host: str, asked: int | None, last: int | None) -> socket.socket:
+    """Listen on the dashboard's port: as asked for, or refused; else last time's, else the first free one from 8420.
+
+    It is held from here on, so that of two runs that start together each has its own.
+    """
     if asked is not None:
-        if free(host, asked):
-            return asked
+        if (held := _listen(host, asked)) is not None:
+            return held
         raise SettingError(
             f"--port: {asked} is in use on {host}; stop what listens there or name another port"
         )
     candidates = [last] if last else []
     candidates += range(PREFERRED_WEB, PREFERRED_WEB + SEARCHED)
-    for one in candidates:
-        if free(host, one):
-            return one
-    return any_free(host)
+    held = next((one for port in candidates if (one := _listen(host, port)) is not None), None)
+    return held or socket.create_server((host, 0), family=_family(host), backlog=BACKLOG)
+
+
+def _listen(host: str, wanted: int) -> socket.socket | None:
+    """A socket that listens there, or None where somebody does. Raises SettingError for an address not ours."""
+    if not free(host, wanted):
+        return None
+    try:
+        return socket.create_server((host, wanted), family=_family(host), backlog=BACKLOG)
+    except OSError as wrong:
+        if wrong.errno == errno.EADDRINUSE:
+            return None
+        raise SettingError(f"--host: nothing can listen on {host!r}: {wrong.strerror}") from None
 
 
 def _outgoing() -> tuple[int, int]:

@@ -9,15 +9,19 @@ from dataclasses import dataclass, field
 
 from hub.broker.check import NEEDED, Logins, check
 from hub.supervisor import plan, world
+from hub.supervisor.asking import links_of
 from hub.supervisor.child import Child, Spec
 from hub.supervisor.folder import DataFolder
 from hub.supervisor.plan import Stage
+
+LINKS_WITHIN = 30.0
+"""Seconds after the homes are there that their world waits at most for the links to them."""
 
 PATIENCE = 20.0
 """Seconds after which a child that is not ready is mentioned; it is waited for longer."""
 
 STOP_ORDER = (("simulators", "web"), ("gateway",), ("centre",), ("broker",))
-"""First what asks, last what carries: so every outbox can empty itself on the way down."""
+"""Beginnings of names, first what asks, last what carries: so every outbox can empty itself on the way down."""
 
 Say = Callable[[str], None]
 
@@ -62,8 +66,10 @@ class Running:
             if command := tuple(self.stage.broker.prepare()):
                 await self._start(tasks, plan.broker(self.stage, command))
             await self._look_at_broker()
+            plan.homes_there(self.stage.root).unlink(missing_ok=True)
             for together in plan.in_order(self.stage):
                 await self._start(tasks, *together)
+            await self._let_the_world_move()
             await asyncio.to_thread(self.on_ready)
 
     async def _start(self, tasks: asyncio.TaskGroup, *specs: Spec) -> None:
@@ -82,6 +88,26 @@ class Running:
                     await child.await_ready()
             except TimeoutError:
                 self.say(f"{child.spec.name} is not ready after {PATIENCE:g} s; its log is {child.log_path}")
+
+    async def _let_the_world_move(self) -> None:
+        """The day begins when every gateway hears its devices, or after a while without those that do not come."""
+        gate = self.stage.clock.gate if self.stage.clock is not None else None
+        if gate is None:
+            return
+        gateways = {box.id: self.stage.memory.ports[box.process] for box in self.stage.boxes}
+        shut = [*gateways]
+        try:
+            async with asyncio.timeout(LINKS_WITHIN):
+                while shut := [one for one in shut if not await self._hears(gateways[one])]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            self.say(f"after {LINKS_WITHIN:g} s {', '.join(shut)} does not hear every device; the day begins")
+        gate.open()
+
+    async def _hears(self, port: int) -> bool:
+        """Whether all links of a gateway are open; one whose radio or line has a fault is open."""
+        links = await links_of(port)
+        return bool(links) and all(state in {"up", "degraded"} for state in links.values())
 
     async def _look_at_broker(self) -> None:
         broker, gateway = self.stage.broker, self.stage.memory.gateway
@@ -102,5 +128,8 @@ class Running:
         self.told.set()
 
     async def _stop(self) -> None:
+        if self.stage.listener is not None:
+            self.stage.listener.close()  # nobody shall wait for an answer that does not come
         for names in STOP_ORDER:
-            await asyncio.gather(*(self.children[name].stop() for name in names if name in self.children))
+            going = [one for name, one in self.children.items() if name.startswith(names)]
+            await asyncio.gather(*(child.stop() for child in going))

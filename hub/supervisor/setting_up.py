@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 
 from hub.broker.adopted import devices_in, topics_of, with_adopted
 from hub.broker.backend import Broker, Listener
+from hub.broker.ears import ears
 from hub.broker.external import ExternalBroker
 from hub.broker.logins import logins
 from hub.broker.mosquitto import Mosquitto
@@ -20,24 +22,27 @@ from hub.broker.nats import NatsServer
 from hub.clock import ScaledClock, SystemClock
 from hub.files import write_private
 from hub.settings import RunSettings, SettingError
-from hub.supervisor import ports, world
+from hub.supervisor import boxes, ports, world
 from hub.supervisor.folder import DataFolder, Memory
 from hub.supervisor.receivers import with_free_receivers
 from hub.supervisor.tools import call, describe_scenario
 
 DEMO_SPEED = 60.0
+FAST = 150.0
+"""Times the pace from which a busy second of this machine is longer than devices may be quiet."""
 OWN_BROKERS = frozenset({"nats", "mosquitto"})
-OWN_PORTS = ("broker", "centre", "gateway", "ble")
+OWN_PORTS = ("broker", "centre", "ble")
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The outcome: what to remember, the broker to use, the world's clock (None: the machine's own)."""
+    """The outcome: what to remember, the broker, the world's clock (None: the machine's own), the dashboard's port."""
 
     memory: Memory
     broker: Broker
     clock: ScaledClock | None
     first: bool
+    listener: socket.socket
 
 
 def set_up(settings: RunSettings, folder: DataFolder, *, demo: bool, say: Callable[[str], None]) -> Start:
@@ -51,23 +56,33 @@ def set_up(settings: RunSettings, folder: DataFolder, *, demo: bool, say: Callab
     if not demo and settings.speed is not None:
         raise SettingError("--speed belongs to --demo; a real home's day lasts 24 hours")
     scenario = describe_scenario(settings.scenario, environment(folder, settings)) if demo else {}
+    last = kept.ports if kept else {}
+    listener = ports.web_listener(settings.host, settings.port, last.get("web"))
+    memory = kept or _first_memory(settings, demo=demo, scenario=scenario)
     memory = replace(
-        kept or _first_memory(settings, demo=demo, scenario=scenario),
-        ports=_ports(settings, kept.ports if kept else {}),
+        memory,
+        ports=_ports(memory, last, int(listener.getsockname()[1])),
         speed=_speed(settings, kept, demo=demo),
         broker=settings.broker if settings.broker in OWN_BROKERS else "external",
     )
     clock, memory = _clock(folder, memory, scenario)
     if demo and kept is None:
         memory = with_free_receivers(folder, memory)
+    if memory.others:
+        _several(folder, memory, scenario)
     broker = make_broker(settings, folder, memory)
     if kept is None:
         say(f"importing the registry {memory.registry}")
         call(["hub.cli", "registry", "import", memory.registry], environment(folder, settings, clock))
-    if demo:
+    if demo and not memory.others:
         make_keys(folder.device_secrets, scenario.get("keys", {}))
     folder.remember(memory)
-    return Start(memory, broker, clock, first=kept is None)
+    if memory.speed > FAST:
+        say(
+            f"at {memory.speed:g} times the pace ten minutes pass in {600 / memory.speed:.1f} s: where this machine is"
+            " slow, devices may seem silent"
+        )
+    return Start(memory, broker, clock, kept is None, listener)
 
 
 def environment(
@@ -89,7 +104,10 @@ def make_broker(settings: RunSettings, folder: DataFolder, memory: Memory) -> Br
         return ExternalBroker(settings.broker)
     copy = folder.registry_copy
     known = devices_in(copy if copy.exists() else Path(memory.registry))  # the copy changes with the registry
-    everybody = with_adopted(logins(folder.secrets, [memory.gateway]), topics_of(known))
+    if memory.others:
+        known = devices_in(Path(memory.registry))
+    everybody = with_adopted(logins(folder.secrets, [memory.gateway, *memory.others]), topics_of(known))
+    everybody += ears(folder.secrets, _heard(memory))
     listener = Listener(memory.ports["broker"])
     if settings.broker == "nats":
         return NatsServer(folder.broker, listener, everybody)
@@ -105,10 +123,7 @@ def make_keys(folder: Path, lengths: Mapping[str, int]) -> None:
 
 def gateways_in(path: Path) -> list[str]:
     """The gateways that a registry file names; the file itself is checked when it is imported."""
-    try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as wrong:
-        raise SettingError(f"--registry: {path} cannot be read: {wrong}") from None
+    told = _read(path)
     found = told.get("gateways") if isinstance(told, dict) else None
     return list(found) if isinstance(found, dict) else []
 
@@ -120,6 +135,13 @@ def _first_memory(settings: RunSettings, *, demo: bool, scenario: Mapping[str, A
             f"there is no registry in {settings.data} yet; name one with --registry FILE, or see a demo with --demo"
         )
     names = gateways_in(registry)
+    if demo and settings.gateway is None and len(names) > 1:
+        if len(names) > boxes.MOST:
+            raise SettingError(
+                f"the registry names {len(names)} gateways, and a demonstration starts at most {boxes.MOST}; say with"
+                " --gateway which one runs here, or let more homes share one"
+            )
+        return Memory(gateway=names[0], others=names[1:], demo=demo, registry=str(registry.absolute()))
     if settings.gateway is None and len(names) != 1:
         raise SettingError(
             f"the registry names {len(names)} gateways; say with --gateway which one runs here"
@@ -132,12 +154,44 @@ def _first_memory(settings: RunSettings, *, demo: bool, scenario: Mapping[str, A
     return Memory(gateway=chosen, demo=demo, registry=str(registry.absolute()))
 
 
-def _ports(settings: RunSettings, last: Mapping[str, int]) -> dict[str, int]:
-    chosen: dict[str, int] = {}
-    for name in OWN_PORTS:
+def _ports(memory: Memory, last: Mapping[str, int], web: int) -> dict[str, int]:
+    """A port for everybody who listens. web: the one that is held already."""
+    chosen = {"web": web}
+    for name in (*OWN_PORTS, *(box.process for box in boxes.boxes(memory, Path()))):
         chosen[name] = ports.keep(last.get(name), but=chosen.values())
-    chosen["web"] = ports.web_port(settings.host, settings.port, last.get("web"))
     return chosen
+
+
+def _several(folder: DataFolder, memory: Memory, scenario: Mapping[str, Any]) -> None:
+    """Folders and keys of several gateways. Raises SettingError where two of them want one port."""
+    told = _registry(memory)
+    if problem := boxes.clash(told, memory):
+        raise SettingError(problem)
+    boxes.prepare(folder, memory)
+    make_keys(folder.device_secrets, scenario.get("keys", {}))
+    boxes.share_keys(folder, memory, told)
+
+
+def _heard(memory: Memory) -> dict[str, Iterable[Mapping[str, Any]]]:
+    """Gateway → its devices, where several listen at our broker."""
+    told = _registry(memory) if memory.others else None
+    return {
+        box.id: boxes.devices_of(told, box.id).values()
+        for box in boxes.boxes(memory, Path())
+        if not box.alone
+    }
+
+
+def _registry(memory: Memory) -> object:
+    """The registry file as it stands; it was checked when it was imported."""
+    return _read(Path(memory.registry))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as wrong:
+        raise SettingError(f"--registry: {path} cannot be read: {wrong}") from None
 
 
 def _speed(settings: RunSettings, kept: Memory | None, *, demo: bool) -> float:

@@ -22,6 +22,7 @@ def welcome(stage: Stage, folder: DataFolder) -> str:
         ("Dashboard", base_url(stage)),
         ("Sign in", sign_in(stage, folder)),
         ("Data", str(folder.root)),
+        *_gateways(stage, folder),
         *_world(stage),
         ("Stop", "Ctrl-C (starting again goes on where it was)"),
     ]
@@ -45,6 +46,19 @@ def sign_in(stage: Stage, folder: DataFolder) -> str:
     except (ToolFailed, IndexError) as wrong:
         return f"no link could be made ({wrong}); try: {again}"
     return f"{link}  (works once; another: {again})"
+
+
+def _gateways(stage: Stage, folder: DataFolder) -> list[tuple[str, str]]:
+    """Which is which, where there are several: how each is, where it keeps its things, what it says."""
+    if len(stage.boxes) < 2:
+        return []
+    return [
+        (
+            f"{box.id:<10} " if len(box.id) > 10 else box.id,
+            f"127.0.0.1:{stage.memory.ports[box.process]}/readyz, {box.folder}, {folder.logs}/{box.process}.log",
+        )
+        for box in stage.boxes
+    ]
 
 
 def _world(stage: Stage) -> list[tuple[str, str]]:

@@ -14,15 +14,17 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from drivers.events import Millis
-from hub.clock import ScaledClock, SystemClock
+from hub.clock import Gate, ScaledClock, SystemClock
 from hub.files import write_private
 
 NOTE_EVERY = 1.0
 """Real seconds between two notes."""
+GATE = "world-begins"
+"""File beside clock.json in which the machine's time stands at which this run's world began to move."""
 LEAD = 2.5
 """Real seconds that a new run begins after the last note; more than a note's interval."""
-SETTING_UP = 12.0
-"""Real seconds that a first start takes until the homes are there; the day begins about then."""
+BEFORE_DAY = 1.0
+"""Real seconds from the world's first movement to the beginning of its first day."""
 
 
 class ClockUnreadable(Exception):  # noqa: N818  it says what is so
@@ -49,11 +51,16 @@ class Day:
 
 
 def begin(path: Path, speed: float, day: Day) -> ScaledClock:
-    """The world's clock for this run: going on where it was, else at the beginning of the day."""
+    """The world's clock for this run: going on where it was, else just before the day begins.
+
+    It stands until its gate is opened, when everybody is there: at a high speed a start would cost hours otherwise.
+    """
     now = SystemClock().now()
+    gate = Gate(path.with_name(GATE))
+    gate.path.unlink(missing_ok=True)
     if (last := _last(path)) is None:
-        return ScaledClock(day.begins(day.first(now)) - round(SETTING_UP * 1000 * speed), now, speed)
-    return ScaledClock(last + round(LEAD * 1000 * max(speed, 1.0)), now, speed)
+        return ScaledClock(day.begins(day.first(now)) - round(BEFORE_DAY * 1000 * speed), now, speed, gate)
+    return ScaledClock(last + round(LEAD * 1000 * max(speed, 1.0)), now, speed, gate)
 
 
 def note(path: Path, clock: ScaledClock) -> None:

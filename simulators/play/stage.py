@@ -21,7 +21,9 @@ from simulators.world import World
 log = logging.getLogger(__name__)
 
 READY = "the homes are there"
-"""Said once everything is set up; who started us may wait for it."""
+"""Said once everything is set up."""
+READY_FILE = Path("simulators", "ready")
+"""Written into the data folder then; who started us may wait for it."""
 
 
 class StageError(Exception):
@@ -59,7 +61,15 @@ async def play(
         for unit in {id(one): one for one in units.values()}.values():
             tasks.create_task(unit.run())
         log.info("%s: %d homes, %d devices, %gx", READY, len(scenario.homes), len(units), world.speed)
+        say_ready(data)
         tasks.create_task(conductor.run())
+
+
+def say_ready(data: Path) -> None:
+    """Let who started us know."""
+    file = data / READY_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("ready\n", encoding="ascii")
 
 
 def _mqtt(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from simulators.play.stage import READY, StageError, plug_in, put_on_air
+from simulators.play.stage import READY, StageError, plug_in, put_on_air, say_ready
 from simulators.play.unit import Breakable, Unit
 from simulators.scenario.faults import FAULTS
 from simulators.scenario.model import Beat, Home, Incident, Millis, Scenario
@@ -217,6 +217,7 @@ async def play_town(
             tasks.create_task(unit.run())
         await _all_up(crowds)
         log.info("%s: %d homes, %d devices, %gx", READY, len(homes), len(units), world.speed)
+        say_ready(data)
         tasks.create_task(playing.run())
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dashboard.__main__ import listening
+from hub.settings import SettingError
 from tests.ports import free_port
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("TRYGGHUB_")}
@@ -65,3 +67,15 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert re.search(rf"port {port} on 127\.0\.0\.1 cannot be opened", said)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_socket_that_was_handed_over_is_served(tmp_path: Path) -> None:
+    """Its port was held from the start of the run; what is no socket that listens is refused in a sentence."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        ours = listening("127.0.0.1", 1, os.dup(held.fileno()))
+        assert ours.getsockname() == held.getsockname()
+        ours.close()
+    with (tmp_path / "file").open("w") as file, pytest.raises(SettingError, match="is no socket"):
+        listening("127.0.0.1", 1, file.fileno())
+    with socket.socket() as idle, pytest.raises(SettingError, match="does not listen"):
+        listening("127.0.0.1", 1, os.dup(idle.fileno()))

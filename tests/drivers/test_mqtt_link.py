@@ -15,6 +15,8 @@ from drivers.links.link import LinkDown, Receipt
 from drivers.links.mqtt import MqttLink
 from drivers.links.mqtt_client import Message, MqttClient
 from drivers.protocols.json_payload import MAX_PAYLOAD
+from drivers.protocols.mqtt_topics import heard_of
+from drivers.protocols.mqtt_topics import read as read_topic
 from drivers.protocols.native import write_command
 
 pytestmark = pytest.mark.broker
@@ -65,9 +67,11 @@ class Device:
 
 
 @asynccontextmanager
-async def living(url: str, journal: Journal) -> AsyncIterator[tuple[MqttLink, Device]]:
+async def living(
+    url: str, journal: Journal, own: tuple[str, ...] | None = None
+) -> AsyncIterator[tuple[MqttLink, Device]]:
     """A link and a device on one broker."""
-    link, device = MqttLink(url, "gateway", now=lambda: NOW), Device(url)
+    link, device = MqttLink(url, "gateway", now=lambda: NOW, own=own), Device(url)
     tasks = [asyncio.create_task(link.run(journal.hear)), asyncio.create_task(device.client.run())]
     try:
         async with asyncio.timeout(20):
@@ -137,6 +141,50 @@ async def test_what_devices_send_is_heard_and_our_own_words_are_not(mosquitto) -
     heard = [(frame.address, frame.channel) for frame in journal.frames]
     strange = ("homes/Astrid Moe/devices/fridge/event", "")
     assert heard == [("astrid/pendant", "state"), strange, ("astrid/pendant", "result")]
+
+
+OWN = tuple(
+    topic
+    for one in ("astrid/pendant", "zigbee2mqtt/door", "nuki/2B", "lorawan/24e1")
+    for topic in heard_of(one)
+)
+
+
+async def test_where_gateways_share_a_broker_each_hears_its_own_devices_alone(broker) -> None:
+    """What the neighbour's devices say is theirs: it does not even come, and nobody takes it for a stranger's."""
+    journal = Journal()
+    async with living(broker.url, journal, OWN) as (link, device):
+        await device.client.publish("homes/olga/devices/pendant/event", b"theirs")
+        await device.say({}, "state")
+        await until(lambda: len(journal.frames) == 1)
+        assert link.health().state == "up"
+        assert link.client.counters["received"] == 1
+    assert [frame.address for frame in journal.frames] == ["astrid/pendant"]
+
+
+@pytest.mark.parametrize(
+    ("address", "topic"),
+    [
+        ("astrid/pendant", "homes/astrid/devices/pendant/event"),
+        ("zigbee2mqtt/kitchen/door", "zigbee2mqtt/kitchen/door"),
+        ("zigbee2mqtt/kitchen/door", "zigbee2mqtt/kitchen/door/availability"),
+        ("nuki/2BB28570", "nuki/2BB28570/state"),
+        ("lorawan/24e12406293ed88e", "application/7/device/24e12406293ed88e/event/up"),
+    ],
+)
+def test_the_topics_asked_for_are_those_that_are_read(address: str, topic: str) -> None:
+    """An address asks for exactly what is understood as coming from it."""
+    assert read_topic(topic).address == address
+    assert any(matches(one, topic) for one in heard_of(address))
+    assert not any(matches(one, topic.replace("a", "b").replace("2", "3")) for one in heard_of(address))
+
+
+def matches(filter_: str, topic: str) -> bool:
+    """Whether a topic filter without # covers a topic."""
+    wanted, given = filter_.split("/"), topic.split("/")
+    return len(wanted) == len(given) and all(
+        one in ("+", other) for one, other in zip(wanted, given, strict=True)
+    )
 
 
 async def test_a_retained_event_is_marked_and_gets_no_word(mosquitto) -> None:

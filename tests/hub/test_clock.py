@@ -1,10 +1,11 @@
 """The clock is handed in, and a whole night takes milliseconds."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from hub.clock import ManualClock, ScaledClock, SystemClock, clock_from
+from hub.clock import Gate, ManualClock, ScaledClock, SystemClock, clock_from
 
 
 async def test_a_night_passes_in_a_moment() -> None:
@@ -53,7 +54,32 @@ def test_a_clock_survives_being_handed_to_a_child_process() -> None:
     assert isinstance(clock_from(None), SystemClock)
 
 
-@pytest.mark.parametrize("text", ["sundial", "scaled:1:2", "scaled:a:b:c", "scaled:1:2:0", "scaled:1:2:-5"])
+def test_a_held_clock_stands_until_its_gate_is_open(tmp_path: Path) -> None:
+    """Whoever goes by it sees the same moment, also who was started later; opened twice it does not jump."""
+    ours = ScaledClock(1_000, 7, 60, Gate(tmp_path / "a:b"))
+    theirs = clock_from(ours.as_text())
+    assert ours.now() == theirs.now() == 1_000
+    assert ours.gate is not None
+    ours.gate.open()
+    opened = (tmp_path / "a:b").read_text()
+    ours.gate.open()
+    assert (tmp_path / "a:b").read_text() == opened
+    assert 1_000 <= theirs.now() <= ours.now() < 1_000 + 60 * 60_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "held:1:2",
+        "held:a:60:/x",
+        "held:1:0:/x",
+        "sundial",
+        "scaled:1:2",
+        "scaled:a:b:c",
+        "scaled:1:2:0",
+        "scaled:1:2:-5",
+    ],
+)
 def test_a_misspelt_clock_is_refused_in_a_sentence(text: str) -> None:
     """The sentence says what a clock looks like."""
     with pytest.raises(ValueError, match="clock"):

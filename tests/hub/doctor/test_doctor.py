@@ -358,3 +358,23 @@ def test_what_runs_here_is_asked(data: Path, monkeypatch: pytest.MonkeyPatch) ->
         said = found(examine(DoctorSettings(data=data)))
     assert ("fail", "gateway on port 1 does not say that it is ready") in said
     assert any("no broker answers at" in what for _, what in said)
+
+
+def test_several_gateways_of_a_demonstration_are_told_apart(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is asked at its own port, and what is found in its folder says whose it is."""
+    (data / "gateways" / "gw2" / "gateway" / "secrets").mkdir(parents=True)
+    (data / "gateways" / "gw2" / "gateway" / "secrets" / "b.key").write_text("00")
+    names = ("broker", "centre", "gateway-gw1", "gateway-gw2", "web", "ble")
+    folder_of = DataFolder(data)
+    folder_of.remember(
+        Memory(gateway="gw1", others=["gw2"], demo=True, registry="", ports=dict.fromkeys(names, 1))
+    )
+    monkeypatch.setattr(brokers, "PATIENCE", 0.1)
+    with folder_of.held():
+        said = found(examine(DoctorSettings(data=data)))
+    assert ("fail", "gateway-gw1 on port 1 does not say that it is ready") in said
+    assert ("fail", "gateway-gw2 on port 1 does not say that it is ready") in said
+    assert ("ok", "gateway gw2: there is no gateway database yet; the first start makes it") in said
+    assert any(what.endswith("gw2/gateway/secrets/b.key") for verdict, what in said if verdict == "fail")

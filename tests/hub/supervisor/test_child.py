@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -129,3 +130,17 @@ async def test_a_line_without_end_harms_nobody(tmp_path: Path) -> None:
 def test_a_spec_shows_no_secrets() -> None:
     """Passwords handed to children by environment stay out of representations."""
     assert "hunter2" not in repr(Spec("centre", ("x",), {"TRYGGHUB_BROKER": "mqtt://centre:hunter2@h"}))
+
+
+async def test_a_child_is_handed_a_socket_that_listens(tmp_path: Path) -> None:
+    """Held by us, served by it: who connects while it starts anew waits, and nobody else takes the port."""
+    serve = "import socket, sys\nsocket.socket(fileno=int(sys.argv[1])).accept()[0].sendall(b'hello')\n"
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        spec = Spec("child", (sys.executable, "-c", serve, str(held.fileno())), handed=(held.fileno(),))
+        child = Child(spec, tmp_path / "child.log", Console())
+        keeping = asyncio.create_task(child.keep())
+        reader, writer = await asyncio.open_connection(*held.getsockname())
+        assert await reader.readexactly(5) == b"hello"
+        writer.close()
+        await child.stop()
+        await keeping

@@ -76,15 +76,33 @@ def test_a_port_in_use_is_refused_when_it_was_asked_for() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SettingError, match=f"--port: {port} is in use"):
-            ports.web_port("127.0.0.1", port, None)
-        assert ports.web_port("127.0.0.1", None, port) != port
+            ports.web_listener("127.0.0.1", port, None)
+        assert web_port(port) != port
         assert ports.keep(port) != port
+
+
+def web_port(last: int) -> int:
+    """Which port the dashboard would get."""
+    with ports.web_listener("127.0.0.1", None, last) as held:
+        return int(held.getsockname()[1])
+
+
+def test_of_two_runs_that_start_together_each_has_its_own_port() -> None:
+    """The first holds it from the moment it is chosen; who asks for it by name is told."""
+    port = free_port()
+    with (
+        ports.web_listener("127.0.0.1", None, port) as one,
+        ports.web_listener("127.0.0.1", None, port) as other,
+    ):
+        assert one.getsockname()[1] == port != other.getsockname()[1]
+        with pytest.raises(SettingError, match=f"--port: {port} is in use"):
+            ports.web_listener("127.0.0.1", port, None)
 
 
 def test_a_free_port_is_kept_from_run_to_run() -> None:
     """Bookmarks go on working."""
     port = free_port()
-    assert ports.web_port("127.0.0.1", None, port) == port
+    assert web_port(port) == port
     assert ports.keep(port) == port
 
 
@@ -121,14 +139,27 @@ def test_where_every_port_is_given_away_the_system_chooses(
 def test_an_address_that_is_not_ours_is_said() -> None:
     """A mistyped --host is a sentence."""
     with pytest.raises(SettingError, match="--host: nothing can listen on"):
-        ports.web_port("203.0.113.7", 8420, None)
+        ports.web_listener("203.0.113.7", 8420, None)
 
 
 def test_the_demo_begins_just_before_its_day(tmp_path: Path) -> None:
-    """The world stands a few real seconds before seven o'clock when the first process starts."""
-    clock = world.begin(tmp_path / "clock.json", 60.0, OSLO)
+    """The world stands a real second before seven o'clock until everybody is there, however long that takes."""
+    clock = world.begin(tmp_path / "clock.json", 240.0, OSLO)
     day = OSLO.first(clock.anchor)
-    assert OSLO.begins(day) - clock.world == round(world.SETTING_UP * 60_000)
+    assert clock.now() == clock.world == OSLO.begins(day) - round(world.BEFORE_DAY * 240_000)
+    assert clock.gate is not None
+    clock.gate.open()
+    assert 0 <= clock.now() - clock.world < 240 * 5000
+
+
+def test_a_new_run_holds_its_world_again(tmp_path: Path) -> None:
+    """The gate of the last run is not this one's."""
+    first = world.begin(tmp_path / "clock.json", 60.0, OSLO)
+    assert first.gate is not None
+    first.gate.open()
+    world.note(tmp_path / "clock.json", first)
+    again = world.begin(tmp_path / "clock.json", 60.0, OSLO)
+    assert again.now() == again.world > first.now()
 
 
 @pytest.mark.parametrize("demo", [True, False])
