@@ -8,12 +8,16 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+import structlog
+
 from hub.centre.centre import Centre
 from hub.clock import Clock, clock_from_environment
 from hub.life_sign import LifeSign
 from hub.process import opening, run_process
 from hub.settings import CentreSettings, SettingError, read
 from hub.store.engine import open_store
+
+say = structlog.get_logger(__name__)
 
 
 async def run_centre(settings: CentreSettings, clock: Clock, sign: LifeSign) -> None:
@@ -24,6 +28,7 @@ async def run_centre(settings: CentreSettings, clock: Clock, sign: LifeSign) -> 
     try:
         centre = Centre(store, clock, settings.broker, rules=settings.rules, worker=worker)
         sign.ready()
+        say.info("centre is at work", worker=worker)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(sign.keep(centre.looked), name="life sign")
             await centre.run(settings.http)
