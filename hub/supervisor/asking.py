@@ -29,21 +29,6 @@ def http_ready(
     return ask
 
 
-def listening(port: int, host: str = "127.0.0.1") -> Callable[[], Coroutine[Any, Any, bool]]:
-    """Whether somebody listens on this port."""
-
-    async def ask() -> bool:
-        try:
-            async with asyncio.timeout(WITHIN):
-                _, writer = await asyncio.open_connection(host, port)
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        return True
-
-    return ask
-
-
 def written(path: Path) -> Callable[[], Coroutine[Any, Any, bool]]:
     """Whether somebody has written this file."""
 
