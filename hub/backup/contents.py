@@ -14,17 +14,29 @@ from typing import Final
 
 from hub.backup.manifest import is_name
 
-FOLDERS: Final = ("gateway", "centre", "secrets", "books")
+FOLDERS: Final = ("gateway", "gateways", "centre", "secrets", "books")
 TOP_LEVEL: Final = ("*.json", "*.yaml", "*.yml")
 """Files beside the folders: what `trygghub run` remembers, its clock, registry files and rule books laid there."""
 
 LEFT_OUT: Final = ("lock", "*.lock", "reserve", "*.new", "*.log", "*.db", "*.db-wal", "*.db-shm", "*.db-journal",
                    "*.damaged-*")  # fmt: skip
-SECRET: Final = ("secrets/*", "gateway/secrets/*", "gateway/bonds.json")
+SECRET: Final = (
+    "secrets/*",
+    "gateway/secrets/*",
+    "gateway/bonds.json",
+    "gateways/*/secrets/*",
+    "gateways/*/bonds.json",
+)
 """Keys, PINs, passwords and Bluetooth pairings."""
 
 BOOKS: Final = "books"
 """Where a rule book from outside the data folder lies in a backup, and after a restore."""
+
+
+def roles(data: Path) -> list[str]:
+    """The roles whose databases may lie here."""
+    further = sorted(one.parent.name for one in (data / "gateways").glob("*/gateway") if one.is_dir())
+    return ["gateway", "centre", *(f"gateways/{name}" for name in further)]
 
 
 def is_secret(name: str) -> bool:

@@ -14,13 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from hub.backup.manifest import BackupError
+from hub.backup.contents import roles
+from hub.backup.manifest import BackupError, database_of
 
-LOCK_FILES: Final = {
-    "run.lock": "trygghub run",
-    "gateway/lock": "a gateway",
-}
-DATABASES: Final = {"centre/centre.db": "a centre or a dashboard", "gateway/gateway.db": "a gateway"}
+RUN: Final = "run.lock"
 SHARED_FIRST, SHARED_SIZE = 0x4000_0002, 510
 
 
@@ -28,12 +25,14 @@ SHARED_FIRST, SHARED_SIZE = 0x4000_0002, 510
 def held(data: Path) -> Iterator[None]:
     """Hold a data folder. Raises BackupError when a process works in it."""
     with ExitStack() as stack:
-        for name, who in LOCK_FILES.items():
-            if name == "run.lock" or (data / name).exists():
-                stack.enter_context(_locked(data / name, who))
-        for name, who in DATABASES.items():
-            if (data / name).exists():
-                stack.enter_context(_kept_closed(data / name, who))
+        stack.enter_context(_locked(data / RUN, "trygghub run"))
+        for role in roles(data):
+            path = data / database_of(role)
+            who = "a centre or a dashboard" if role == "centre" else "a gateway"
+            if role != "centre" and path.with_name("lock").exists():
+                stack.enter_context(_locked(path.with_name("lock"), who))
+            if path.exists():
+                stack.enter_context(_kept_closed(path, who))
         yield
 
 

@@ -22,13 +22,12 @@ import orjson
 
 from drivers.events import Millis, iso
 from hub.backup import archive, contents, snapshot
-from hub.backup.manifest import BackupError, Manifest, Role
+from hub.backup.manifest import BackupError, Manifest, Role, database_of
 from hub.store.revision import revision_of
 
 SUFFIX: Final = ".tar.gz"
 WORK: Final = ".part"
 DUMP: Final = "centre/centre.pgdump"
-DATABASES: Final = {"gateway": "gateway/gateway.db", "centre": "centre/centre.db"}
 SPARE: Final = 16 << 20
 """Bytes that must stay free on the target's disk."""
 
@@ -117,7 +116,8 @@ class _Plan:
         plan = cls(wish)
         if not wish.data.is_dir():
             raise BackupError(f"there is no data folder {wish.data}; name the right one with --data")
-        plan.roles = {role: name for role, name in DATABASES.items() if plan.source(name).is_file()}
+        found = {role: database_of(role) for role in contents.roles(wish.data)}
+        plan.roles = {role: name for role, name in found.items() if plan.source(name).is_file()}
         if wish.database:
             plan.roles["centre"] = DUMP
         if not plan.roles:
@@ -130,7 +130,9 @@ class _Plan:
 
     def source(self, name: str) -> Path:
         """Where a database lies."""
-        return self.wish.centre if self.wish.centre and name == DATABASES["centre"] else self.wish.data / name
+        return (
+            self.wish.centre if self.wish.centre and name == database_of("centre") else self.wish.data / name
+        )
 
     @property
     def name(self) -> str:
@@ -192,8 +194,8 @@ def gateway_id(data: Path) -> str:
 
 def _role(role: str, data: Path, copy: Path) -> Role:
     schema = revision_of(copy) or ""
-    if role == "gateway":
-        return Role(schema, id=gateway_id(data))
+    if role != "centre":
+        return Role(schema, id=gateway_id(data / role.removesuffix("gateway")))
     with closing(sqlite3.connect(copy)) as database:
         row = database.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     return Role(schema, head=row[0] if row else "")

@@ -27,8 +27,11 @@ LARGEST_FILE: Final = 1 << 42
 """Four terabytes; the room on the disk is what really bounds a restore."""
 
 SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-DEEPEST: Final = 4
+DEEPEST: Final = 5
 LONGEST: Final = 200
+
+ROLE: Final = re.compile(r"centre|gateway|gateways/[a-z0-9_-]{1,64}")
+"""A database's part in a data folder: a demonstration has folders of further gateways below `gateways/`."""
 
 Engine = Literal["sqlite", "postgresql"]
 
@@ -80,6 +83,13 @@ class Manifest:
         """The member `manifest.json`."""
         told = asdict(self) | {"format": FORMAT, "made": iso(self.made)}
         return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+
+
+def database_of(role: str) -> str:
+    """Where a role's SQLite file lies, relative to the data folder."""
+    if role == "centre":
+        return "centre/centre.db"
+    return "gateway/gateway.db" if role == "gateway" else f"{role}/gateway/gateway.db"
 
 
 def digest(content: bytes) -> str:
@@ -142,7 +152,7 @@ def _word(text: object) -> str:
 
 
 def _role(name: str, told: Mapping[str, Any]) -> Role:
-    if name not in {"gateway", "centre"} or told["engine"] not in {"sqlite", "postgresql"}:
+    if not ROLE.fullmatch(name) or told["engine"] not in {"sqlite", "postgresql"}:
         raise ValueError(f"there is no role {name!r:.40} on {told['engine']!r:.40}")
     return Role(_word(told["schema"]), told["engine"], _word(told["id"]), _word(told["head"]))
 

@@ -19,8 +19,8 @@ from typing import BinaryIO, Final
 from drivers.events import Millis, iso
 from hub.backup import archive, contents, in_use, snapshot
 from hub.backup.archive import Reading
-from hub.backup.making import DATABASES, DUMP, SPARE, Bar
-from hub.backup.manifest import BackupError, File, Manifest
+from hub.backup.making import DUMP, SPARE, Bar
+from hub.backup.manifest import BackupError, File, Manifest, database_of
 from hub.backup.settling import Moment, settle_centre, settle_gateway
 from hub.store.engine import sqlite_url
 from hub.store.errors import sentence_for
@@ -31,7 +31,7 @@ ASIDE: Final = "before-restore-"
 NOTHING: Final = ("lock", "run.lock")
 """Files that make no folder occupied."""
 
-ORDER: Final = ("secrets", "books", "centre", "gateway")
+ORDER: Final = ("secrets", "books", "centre", "gateways", "gateway")
 """Databases last: what they need is there before them."""
 
 
@@ -69,13 +69,13 @@ def restore(request: Request, now: Millis, bar: Bar) -> Restored:
 
 def _check_fits(manifest: Manifest, request: Request) -> None:
     for name, role in manifest.roles.items():
-        newest = newest_file("gateway" if name == "gateway" else "centre")
+        newest = newest_file("centre" if name == "centre" else "gateway")
         if role.schema > newest:
             raise BackupError(
                 f"{request.file} was made by a newer trygghub ({manifest.program}: {name} tables {role.schema}, this"
                 f" program knows {newest}); install that one"
             )
-        wanted = DUMP if role.engine == "postgresql" else DATABASES[name]
+        wanted = DUMP if role.engine == "postgresql" else database_of(name)
         if wanted not in {one.name for one in manifest.files}:
             raise BackupError(
                 f"{request.file} cannot be used as a backup: it lists a {name} and not {wanted}"
@@ -166,15 +166,15 @@ def _keep_secrets(manifest: Manifest, data: Path, tree: Path) -> None:
     if manifest.secrets:
         return
     for name in contents.carried(data)[0]:
-        if contents.is_secret(name) and name.startswith("gateway/") and not (tree / name).exists():
+        if contents.is_secret(name) and name.startswith("gateway") and not (tree / name).exists():
             (tree / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             shutil.copy2(data / name, tree / name)
 
 
 def _settle(manifest: Manifest, tree: Path, request: Request, now: Millis) -> None:
     moment = Moment(_world(tree, now), now)
-    if "gateway" in manifest.roles:
-        path = tree / DATABASES["gateway"]
+    for role in manifest.roles.keys() - {"centre"}:
+        path = tree / database_of(role)
         try:
             settle_gateway(path, manifest, moment.world)
         except sqlite3.Error as error:
@@ -188,7 +188,7 @@ def _settle(manifest: Manifest, tree: Path, request: Request, now: Millis) -> No
         (tree / DUMP).unlink()
         asyncio.run(settle_centre(request.database, manifest, moment))
     else:
-        asyncio.run(settle_centre(sqlite_url(tree / DATABASES["centre"]), manifest, moment))
+        asyncio.run(settle_centre(sqlite_url(tree / database_of("centre")), manifest, moment))
 
 
 def _world(tree: Path, now: Millis) -> Millis:

@@ -105,7 +105,8 @@ def _report(restored: Restored, data: Path) -> None:
         sys.stdout.write(f"what was there before lies in {restored.aside}; remove it when you are sure\n")
     if not manifest.secrets:
         sys.stdout.write("keys and passwords were not in the backup; those that lacked before lack still\n")
-    sys.stdout.writelines(f"{_NEXT[role]}\n" for role in sorted(manifest.roles))
+    kinds = {"centre" if role == "centre" else "gateway" for role in manifest.roles}
+    sys.stdout.writelines(f"{_NEXT[kind]}\n" for kind in sorted(kinds))
 
 
 _NEXT = {

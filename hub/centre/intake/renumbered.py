@@ -1,12 +1,13 @@
 """Entries that a gateway sends again under new numbers, because it began a new epoch: known by what they say.
 
 A gateway put back from a backup, or set right after the centre was, numbers anew what it does not know to be here.
-Their numbers count, so that the lane goes on; no second line is written and nothing is carried out twice.
+Their numbers count, so that the lane goes on; no second line is written and nothing is carried out twice. When something
+was heard does not tell two events apart: a device that repeats itself until it is answered may still do so afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import tuple_
@@ -21,7 +22,7 @@ Numbered: TypeAlias = tuple[LaneKey, Read]
 
 
 async def renumbered(session: AsyncSession, new: Sequence[Numbered]) -> list[Numbered]:
-    """Those that stand under another epoch of the same gateway, word for word."""
+    """Those that stand under another epoch of the same gateway, saying the same."""
     if not new:
         return []
     others = await _with_other_epochs(session, {key[:2] for key, _ in new})
@@ -52,4 +53,13 @@ async def _known(session: AsyncSession, asked: Sequence[Numbered]) -> dict[tuple
 
 def _stands(key: LaneKey, entry: Read, known: dict[tuple[Any, ...], list[Any]]) -> bool:
     there = known.get((key[0], entry.home, entry.at, entry.type), ())
-    return any(epoch != key[1] and body == entry.body for epoch, body in there)
+    return any(
+        epoch != key[1] and _says(entry.type, body) == _says(entry.type, entry.body) for epoch, body in there
+    )
+
+
+def _says(type_: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What makes this line the one it is: of a decision its identity, of an event all but when it was heard."""
+    if type_ == "decision":
+        return {name: body.get(name) for name in ("rule", "key", "action")}
+    return {name: value for name, value in body.items() if name != "heard"}

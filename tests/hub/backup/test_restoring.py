@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,28 @@ def test_what_comes_back_is_what_went_in(folder: Folder, tmp_path: Path) -> None
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*"))
     lines = "SELECT body FROM journal WHERE type = 'event' ORDER BY seq"
     assert rows(tmp_path / "new/gateway/gateway.db", lines) == rows(folder.gateway, lines)
+
+
+def test_further_gateways_of_a_demonstration_come_along(folder: Folder, tmp_path: Path) -> None:
+    """Each of them lies in a folder of its own, is known by its id, and begins an epoch of its own."""
+    second = folder.root / "gateways" / "gw-2"
+    shutil.copytree(folder.root / "gateway", second / "gateway")
+    made = folder.backup()
+    assert set(made.manifest.roles) == {"centre", "gateway", "gateways/gw-2"}
+    assert "gateways/gw-2/gateway/secrets/pendant.key" in {one.name for one in made.manifest.files}
+    without = folder.backup(now=NOW + 1000, secrets=False)
+    assert not [one.name for one in without.manifest.files if "secrets" in one.name or "bonds" in one.name]
+    folder.restore(made.path, tmp_path / "new")
+    epoch = "SELECT value FROM store_note WHERE name = 'epoch'"
+    places = ("gateway/gateway.db", "gateways/gw-2/gateway/gateway.db")
+    assert (
+        len({rows(root / place, epoch)[0][0] for root in (folder.root, tmp_path / "new") for place in places})
+        == 3
+    )
+    lock = storage.Lock.take(second / "gateway" / "lock")
+    with pytest.raises(BackupError, match="a gateway is at work in"):
+        folder.restore(made.path, folder.root, replace=True)
+    lock.release()
 
 
 def test_an_occupied_folder_is_not_touched_unless_told(folder: Folder) -> None:
@@ -187,7 +210,7 @@ HOSTILE = {
     "above": (lists("../evil"), [member("data/../evil")], "no file of a data folder"),
     "absolute": (lists("/etc/passwd"), [member("/etc/passwd")], "no file of a data folder"),
     "hidden": (lists(".ssh/key"), [member("data/.ssh/key")], "no file of a data folder"),
-    "too deep": (lists("a/b/c/d/e"), [], "no file of a data folder"),
+    "too deep": (lists("a/b/c/d/e/f"), [], "no file of a data folder"),
     "twice": (lists("a.json", "a.json"), [], "twice"),
     "file as folder": (lists("gateway", "gateway/x"), [], "both as a file and as a folder"),
     "symbolic link": (
