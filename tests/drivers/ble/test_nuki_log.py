@@ -304,6 +304,7 @@ async def test_times_are_right_though_the_locks_clock_is_wrong(visits, lock, hom
     assert (fact.at, fact.data["by"]) == (NOW, "Eva")
 
 
+@pytest.mark.timeout(300)
 async def test_a_log_cut_in_the_middle_is_read_again_and_leaves_no_gap(street):
     """The link breaks at every boundary of a log in turn; in the end each entry was told once, in order."""
 
@@ -464,6 +465,7 @@ async def test_a_command_waits_for_one_page_and_not_for_the_log(
 # ---------------------------------------------------------------- never a second unlock
 
 
+@pytest.mark.timeout(300)
 async def test_the_link_lost_at_every_boundary_never_leads_to_a_second_unlock(street):
     """Before and after every write and every piece of an answer: at most one movement, and the truth about it."""
 

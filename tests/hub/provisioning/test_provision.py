@@ -272,7 +272,7 @@ def bthome(*more: str) -> tuple[str, ...]:
 
 async def test_a_bind_key_is_tried_before_it_is_kept(tor: Technician) -> None:
     """The button is pressed, the key opens what it says, and only then it is written."""
-    pendant = BthomePendant(PENDANT, key=KEY)
+    pendant = BthomePendant(PENDANT, key=KEY, beacon=None)
     await pendant.start(tor.radio)
     tor.typed = KEY.hex() + "\n"
     assert await heard_by(tor, pendant, *bthome("--key-file", "-")) == 0

@@ -85,7 +85,7 @@ async def test_a_recorded_journal_is_said_again(hub: Any, broker: Broker, tmp_pa
         }
         for n in range(30)
     ]
-    lines[5] = {**lines[5], "at": start - 595_000}
+    lines[5] = {**lines[5], "at": start - 36_000_000}
     path = tmp_path / "journal.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in lines))
     world = starting_at(start + 10**10, 1000.0)
@@ -95,7 +95,7 @@ async def test_a_recorded_journal_is_said_again(hub: Any, broker: Broker, tmp_pa
     assert (player.acknowledged, player.waiting) == (30, 0)
     assert len(hub.events) == 30
     ages = sorted(one["at"] for one in hub.events.values())
-    assert ages[1] - ages[0] > 500_000
+    assert ages[1] - ages[0] > 18_000_000  # ten hours, less what a busy machine takes at this pace
 
 
 async def test_a_line_knows_what_the_broker_took(broker: Broker) -> None:
