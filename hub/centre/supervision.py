@@ -86,12 +86,22 @@ async def gaps(session: AsyncSession, policy: Policy, now: Millis) -> None:
     for lane in holes:
         key = f"{lane.gateway}/{lane.lane}/{lane.epoch}"
         missing.add(key)
-        if lane.gap_since is not None and now - lane.gap_since >= policy.timers.gap * 1000:
+        if lane.gap_since is None or await _answered(session, key, lane.gap_since):
+            continue
+        if now - lane.gap_since >= policy.timers.gap * 1000:
             names = {"lane": technical.LANE_WORDS.get(lane.lane, lane.lane), "number": lane.upto}
             await technical.found(session, technical.GAP, key, policy, now, gateway=lane.gateway, names=names)
     for alert in await _open(session, technical.GAP.rule):
         if alert.key not in missing:
             await technical.over(session, technical.GAP, alert.key, policy, now, "the missing entries came")
+
+
+async def _answered(session: AsyncSession, key: str, since: Millis) -> bool:
+    """Whether a person has closed the alert about this very hole: one that nothing can fill is told once."""
+    closed = select(Alert.id).where(
+        Alert.rule == technical.GAP.rule, Alert.key == key, col(Alert.resolved_at) >= since
+    )
+    return (await session.exec(closed.limit(1))).first() is not None
 
 
 async def sights(session: AsyncSession, policy: Policy, now: Millis) -> None:

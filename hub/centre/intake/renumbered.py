@@ -1,8 +1,8 @@
 """Entries that a gateway sends again under new numbers, because it began a new epoch: known by what they say.
 
 A gateway put back from a backup, or set right after the centre was, numbers anew what it does not know to be here.
-Their numbers count, so that the lane goes on; no second line is written and nothing is carried out twice. When something
-was heard does not tell two events apart: a device that repeats itself until it is answered may still do so afterwards.
+Their numbers count, so that the lane goes on; no second line is written and nothing is carried out twice. The time of
+hearing does not tell two events apart: a device that repeats itself until it is answered may still do so afterwards.
 """
 
 from __future__ import annotations

@@ -49,6 +49,26 @@ async def test_a_hole_that_stays(store, clock, supervision):
     assert (await alerts(store, "hub:entries missing"))[0].condition == "cleared"
 
 
+async def test_a_hole_that_nothing_can_fill_is_told_once(store, clock, supervision):
+    """Once a person has closed its alert it is not raised again, until the lane moves on and another hole stays."""
+    async with store.writing() as session:
+        session.add(Lane(gateway="gw1", epoch="00c0ffee", lane="care", upto=7, gap_since=clock.now()))
+    clock.at += 900_000
+    await supervision.look()
+    async with store.writing() as session:
+        (alert,) = (await session.exec(select(Alert).where(Alert.rule == "hub:entries missing"))).all()
+        alert.handling, alert.resolved_at = "resolved", clock.now()
+    clock.at += 60_000
+    await supervision.look()
+    assert len(await alerts(store, "hub:entries missing")) == 1
+    async with store.writing() as session:
+        lane = await session.get(Lane, ("gw1", "00c0ffee", "care"))
+        lane.gap_since, lane.upto = clock.now(), 9
+    clock.at += 900_000
+    await supervision.look()
+    assert len(await alerts(store, "hub:entries missing")) == 2
+
+
 async def test_unknown_is_never_fine(store, clock, judge, supervision):
     """Behind an unheard gateway nobody can know whether it is still so; heard again, it is as it was."""
     await hear(store, "gw1", clock.now())
