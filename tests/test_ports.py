@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -36,3 +37,15 @@ def test_a_port_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.socket(type=kind) as taken:
             taken.bind(("127.0.0.1", ports.free_port()))
             assert not ports._is_free(taken.getsockname()[1])
+
+
+def test_there_is_one_way_to_a_port_for_later() -> None:
+    """What is found by port 0 and let go again belongs to whoever connects somewhere next. (Benchmarks run alone.)"""
+    others = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if "bench" not in path.parts
+        and path != Path(__file__)
+        and re.search(r"unused_\w+_port|def _?free_ports?\(", path.read_text("utf-8"))
+    ]
+    assert others == ["tests/ports.py"]
