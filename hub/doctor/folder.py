@@ -26,6 +26,8 @@ def data_folder(data: Path) -> Iterator[Finding]:
         yield fail(f"others can enter {data} (mode {mode:o}), and it holds keys", f"chmod 700 {data}")
     else:
         yield ok(f"only its owner can enter {data}")
+    if (data / ".restoring").is_dir():
+        yield fail(f"a restore into {data} was cut off", "run the same trygghub restore again, with --replace")
 
 
 def secrets(data: Path) -> Iterator[Finding]:

@@ -118,6 +118,13 @@ def test_secrets_that_others_can_read_are_named(data: Path) -> None:
     assert "c0ffee" not in str(said)
 
 
+def test_a_restore_that_was_cut_off_is_said(data: Path) -> None:
+    """A folder in which a restore ended in the middle is named, with the command that completes it."""
+    assert [verdict for verdict, _ in found(folder.data_folder(data))] == ["ok"]
+    (data / ".restoring").mkdir()
+    assert found(folder.data_folder(data))[-1] == ("fail", f"a restore into {data} was cut off")
+
+
 def test_a_folder_of_another_user_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual slip: doctor run as oneself, not as trygghub."""
     monkeypatch.setattr("hub.doctor.folder.os.access", lambda _path, _mode: False)
