@@ -12,7 +12,7 @@ from dashboard.reads.doors import UNDER_WAY, Door, takes
 from drivers.catalogue import CATALOGUE
 from drivers.events import Millis
 from hub.centre import door
-from hub.store.centre_tables import CommandRow
+from hub.store.centre_tables import CommandRow, DeviceState
 
 ICONS: Mapping[str, str] = {
     "locked": "lock",
@@ -52,6 +52,10 @@ LOST: Mapping[str, str] = {
 SINCE_THEN: Mapping[str, str] = {
     "locked": mark("There was no answer in time, but the lock has said since: locked at %(time)s."),
     "unlocked": mark("There was no answer in time, but the lock has said since: unlocked at %(time)s."),
+}
+AFTERWARDS: Mapping[str, str] = {
+    "locked": mark("It was done, and since then the lock has said: locked at %(time)s."),
+    "unlocked": mark("It was done, and since then the lock has said: unlocked at %(time)s."),
 }
 ASKING = mark("The lock is being asked where it stands …")
 NO_ANSWER = mark("The lock does not answer when it is asked.")
@@ -183,12 +187,15 @@ def _standing(one: Door, row: CommandRow, tz: str, language: Language) -> tuple[
     if row.status == "refused":
         return say(language, REFUSED), "refused"
     if row.status == "done":
-        reached = value == TOWARDS[row.name]
-        return (
-            (say(language, DONE[value], time=time), "done")
-            if reached
-            else (say(language, NOT_SAID_YET), "done")
-        )
-    if value in SINCE_THEN:
+        return say(language, _done(value, since, row), time=time), "done"
+    if value in SINCE_THEN and not one.lost:
         return say(language, SINCE_THEN[value], time=time), "done"
     return say(language, LOST[row.name]), "lost"
+
+
+def _done(value: str, since: DeviceState | None, row: CommandRow) -> str:
+    """What the lock itself has said of something that was done: that it got there, that it moved on, or nothing yet."""
+    if value == TOWARDS[row.name]:
+        return DONE[value]
+    moved_on = since is not None and row.settled is not None and since.heard > row.settled
+    return AFTERWARDS[value] if moved_on and value in AFTERWARDS else NOT_SAID_YET

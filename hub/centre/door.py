@@ -157,15 +157,19 @@ async def last_word(session: AsyncSession, device: Device, bolt: DeviceState | N
 async def lost(session: AsyncSession, device: Device, bolt: DeviceState | None) -> bool:
     """Whether nobody knows how the last opening ended: it failed or ran out, and the lock has said nothing since.
 
-    An unknown bolt is no word of the lock: its gateway says so too, of an opening that was not answered.
+    An unknown bolt is no word of the lock: its gateway says so too, of an opening that was not answered. And "locked"
+    while the opening was still under way says nothing of how it ended.
     """
     openings = select(CommandRow).where(CommandRow.device == device.id, col(CommandRow.name).in_(OPENS))
     last = (await session.exec(openings.order_by(col(CommandRow.asked).desc()).limit(1))).first()
     unclear = last is not None and last.status in {"failed", "expired"}
     if last is None or not unclear:
         return False
+    if bolt is None or bolt.value == UNKNOWN:
+        return True
     spoke = await last_word(session, device, bolt)
-    return bolt is None or bolt.value == UNKNOWN or spoke is None or spoke <= last.asked
+    given_up = last.settled or last.asked
+    return spoke is None or spoke <= (given_up if bolt.value == "locked" else last.asked)
 
 
 async def _confirmed(session: AsyncSession, device: Device) -> Millis:

@@ -13,7 +13,8 @@ from drivers.events import Event, Millis
 from hub.gateway.journal import Noted, append_event
 
 OPENINGS = frozenset({"unlock", "unlatch"})
-OF_THE_BOLT = ("lock.locked", "lock.unlocked", "lock.jammed", "lock.unknown")
+AN_ANSWER = ("lock.unlocked", "lock.jammed", "lock.unknown")
+"""What a lock says of an opening by itself; "locked" while it is under way says nothing of how it ends."""
 REASON = "it was asked to unlock and did not answer"
 LOOKED_BACK = 5000
 """Lines of the journal in which an answer is looked for; an order lives for seconds."""
@@ -30,8 +31,8 @@ def bolt_unknown(db: sqlite3.Connection, command: str, now: Millis) -> Noted | N
 
 
 def _has_spoken(db: sqlite3.Connection, device: str, since: Millis) -> bool:
-    """Whether the lock said something of its bolt since then."""
+    """Whether the lock said what became of its bolt since then."""
     lately = f"SELECT device, kind, heard FROM journal ORDER BY seq DESC LIMIT {LOOKED_BACK}"  # noqa: S608
-    places = ", ".join("?" * len(OF_THE_BOLT))
+    places = ", ".join("?" * len(AN_ANSWER))
     query = f"SELECT 1 FROM ({lately}) WHERE device = ? AND heard >= ? AND kind IN ({places}) LIMIT 1"  # noqa: S608
-    return db.execute(query, (device, since, *OF_THE_BOLT)).fetchone() is not None
+    return db.execute(query, (device, since, *AN_ANSWER)).fetchone() is not None

@@ -117,6 +117,9 @@ async def test_unlocking_for_a_visit(sign_in: Any, lock_says: Says, store: Store
     assert "Lås døren" in page
     await nils.post(f"{DOOR}/unlock", **VISIT, once="ab" * 12)
     assert len(await asked(store)) == 1
+    clock.at += 60_000
+    await lock_says("locked")
+    assert "og siden har låsen sagt: låst kl. 08:01:03" in (await nils.get(DOOR)).text
 
 
 async def test_done_without_a_word_of_the_bolt_is_not_unlocked(
