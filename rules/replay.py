@@ -20,12 +20,12 @@ TOLD = frozenset(("raise", "clear"))
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:
-    """Events in the order of hearing; what was heard at one instant by (at, id)."""
+    """Events in the order of hearing; what was heard at one instant by (at, id), a time ahead of it being its own."""
     return sorted(events, key=_hearing)
 
 
 def _hearing(event: Event) -> tuple[Millis, Millis, IdOrder]:
-    return (event.heard, event.at, id_order(event.id))
+    return (event.heard, min(event.at, event.heard), id_order(event.id))
 
 
 def judge(

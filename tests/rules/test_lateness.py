@@ -80,6 +80,13 @@ def test_a_clock_ahead_of_ours_is_held_back_to_the_time_of_hearing(story) -> Non
     assert story(rules).told("23:00 f door.heartbeat heard=08:00", "09:00") == ["08:15:00 raise r h1"]
 
 
+def test_a_clock_ahead_stands_where_it_was_heard_and_goes_by_its_id(story) -> None:
+    """Heard at one instant, the one from the future is of that instant too, so their ids decide."""
+    lines = "09:00 f door.opened id=1 heard=08:00\n08:00 p pendant.fall id=2"
+    for late in (0, 120_000):
+        assert story(THEN, late=late).told(lines) == ["08:00:00 raise r h1"]
+
+
 def test_critical_rules_act_on_arrival(story, heard) -> None:
     """With two minutes' allowance a fall is told when it is heard, and is not told again when it settles."""
     engine = story("rules: {r: {when: pendant.fall}}").live()

@@ -32,7 +32,7 @@ def decision(action: str, key: str, minute: int, urgency: str = "high") -> Judge
         at=START + minute * 60_000,
         because=(f"{key}:{minute}",),
         urgency=urgency,
-        body={"reason": f"minute {minute}"},
+        body={"reason": f"minute {minute}", "because": [f"{key}:{minute}"]},
         reason=f"minute {minute}",
     )
 
