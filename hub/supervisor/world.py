@@ -21,8 +21,8 @@ NOTE_EVERY = 1.0
 """Real seconds between two notes."""
 GATE = "world-begins"
 """File beside clock.json in which the machine's time stands at which this run's world began to move."""
-LEAD = 2.5
-"""Real seconds that a new run begins after the last note; more than a note's interval."""
+LEAD = 3.5
+"""Real seconds that a new run begins after the last note: its interval, and the lateness of a busy machine."""
 BEFORE_DAY = 1.0
 """Real seconds from the world's first movement to the beginning of its first day."""
 
@@ -60,7 +60,7 @@ def begin(path: Path, speed: float, day: Day) -> ScaledClock:
     gate.path.unlink(missing_ok=True)
     if (last := _last(path)) is None:
         return ScaledClock(day.begins(day.first(now)) - round(BEFORE_DAY * 1000 * speed), now, speed, gate)
-    return ScaledClock(last + round(LEAD * 1000 * max(speed, 1.0)), now, speed, gate)
+    return ScaledClock(last, now, speed, gate)
 
 
 def note(path: Path, clock: ScaledClock) -> None:
@@ -79,8 +79,8 @@ async def keep_noting(path: Path, clock: ScaledClock) -> None:
 def _last(path: Path) -> Millis | None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        # The note may have been made by a run at another speed; up to one interval of that has passed since.
-        return int(kept["world"]) + round(NOTE_EVERY * 1000 * float(kept["speed"]))
+        # At the speed of the run that made the note, which may be another than the next one's.
+        return int(kept["world"]) + round(LEAD * 1000 * max(float(kept["speed"]), 1.0))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as wrong:
