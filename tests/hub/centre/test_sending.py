@@ -177,7 +177,7 @@ async def test_a_lock_that_spoke_since_it_was_asked_is_believed(store, clock, pe
 async def test_journal_lines_of_the_centre_are_numbered(store, clock, people, line):
     """Several commands that run out stand in the journal one after the other."""
     for _ in range(3):
-        await unlock(store, clock, people)
+        await commands.ask(store, clock, commands.Wish("h1", "lock-1", "lock", {}), people.nils, "test")
         clock.at += 31_000
         await commands.send_waiting(store, clock, line.publish)
     assert [entry.number for entry in await rows(store, Entry)] == [1, 2, 3]
