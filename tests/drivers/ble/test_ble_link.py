@@ -20,7 +20,7 @@ from simulators.radio import RadioHub, join
 PENDANT, STRANGER = "c4:7c:8d:6a:10:01", "c4:7c:8d:6a:10:99"
 OXIMETER, SECOND = "c4:7c:8d:6a:10:02", "c4:7c:8d:6a:10:03"
 KEY = bytes(range(16))
-SHORT = 0.15  # seconds a message is on the air
+SHORT = 0.6  # seconds a message is on the air; a busy machine may not listen for half of them
 BUTTON, METER = bthome_pendant.DEVICE.ble, sig_pulse_oximeter.DEVICE.ble
 
 

@@ -8,7 +8,7 @@ from simulators.ble import BthomeClimate, BthomeDoor, BthomeLeak, BthomeMotion, 
 
 ADDRESS = "c4:7c:8d:6a:30:01"
 KEY = bytes(range(16))
-SHORT = 0.15  # seconds a message is on the air
+SHORT = 0.6  # seconds a message is on the air; a busy machine may not listen for half of them
 QUIET = {"heartbeat", "battery"}
 
 
