@@ -204,12 +204,13 @@ class Intake:
             policy = await policy_of(session, self._timers, speed_of(self._clock))
             stored = await storing.store(session, sent, now)
             await meaning.carry_out(session, stored, policy, now)
-            marks = await self._greeted.marks(session, stored.marks) | stored.marks
+            others = await self._greeted.marks(session, stored.marks)
             for waiting in group:
                 if waiting.sent is None:
                     await self._put_aside(session, waiting, policy, now)
         _count(sent, stored)
-        return marks
+        unsaid = {key: mark for key, mark in others.items() if key not in stored.marks}
+        return unsaid | stored.marks  # the newest goes out first: see hub.centre.sending.Acks
 
     async def _put_aside(self, session: AsyncSession, waiting: _Waiting, policy: Policy, now: Millis) -> None:
         message = waiting.message
