@@ -43,7 +43,7 @@ run: $(VENV)/.for-running ## start everything on this machine, with three simula
 	@exec $(BIN)/trygghub run --demo --data $(DATA) --speed $(SPEED)
 
 test: $(VENV)/.for-testing ## set up everything and run all checks, as CI does
-	@sh deploy/system-packages.sh mosquitto chromium postgresql dbus libatomic1 fonts-dejavu-core sip-tester
+	@sh deploy/system-packages.sh mosquitto chromium postgresql dbus libatomic1 fonts-dejavu-core sip-tester systemd
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not browser and not faults and not wheel and not alone"
 	@$(BIN)/pytest -m "browser or faults or wheel or alone"

@@ -24,8 +24,8 @@ SECRET: Final = (
     "secrets/*",
     "gateway/secrets/*",
     "gateway/bonds.json",
-    "gateways/*/secrets/*",
-    "gateways/*/bonds.json",
+    "gateways/*/gateway/secrets/*",
+    "gateways/*/gateway/bonds.json",
 )
 """Keys, PINs, passwords and Bluetooth pairings."""
 

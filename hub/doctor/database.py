@@ -14,7 +14,9 @@ from hub.doctor.finding import Finding, fail, ok, warn
 from hub.store.revision import newest_file, revision_of
 
 LOOK_SECONDS = 60.0
-RESTORE = "stop trygghub and put a backup back: trygghub restore --replace keeps the damaged one (deploy/backup.md)"
+RESTORE = (
+    "stop trygghub and put a backup back: trygghub restore --replace keeps the damaged one (deploy/backup.md)"
+)
 
 
 def sqlite(path: Path, which: Literal["centre", "gateway"]) -> Iterator[Finding]:

@@ -27,7 +27,9 @@ def data_folder(data: Path) -> Iterator[Finding]:
     else:
         yield ok(f"only its owner can enter {data}")
     if (data / ".restoring").is_dir():
-        yield fail(f"a restore into {data} was cut off", "run the same trygghub restore again, with --replace")
+        yield fail(
+            f"a restore into {data} was cut off", "run the same trygghub restore again, with --replace"
+        )
 
 
 def secrets(data: Path) -> Iterator[Finding]:

@@ -94,7 +94,7 @@ def _over(event: Event) -> Decision:
         at=event.at,
         lag=event.heard - event.at,
         because=(event.id,),
-        says=dict(CATALOGUE.spec(event.kind).words),
+        says={str(language): words for language, words in CATALOGUE.spec(event.kind).words.items()},
         reason=LATE,
     )
 

@@ -89,7 +89,8 @@ def test_systemd_has_nothing_to_say_of_the_units(tmp_path: Path) -> None:
     """`systemd-analyze verify` knows every setting and value; the program stands for ours, which is not installed."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("systemd-analyze is not here (Debian package systemd)")
+        missing = "systemd-analyze is not here (Debian package systemd)"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     for path in (DEPLOY / "systemd").glob("*.service"):
         text = re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", path.read_text())
         (tmp_path / path.name).write_text(text)
