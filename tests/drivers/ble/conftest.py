@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -109,8 +109,13 @@ def radio(ether: Ether) -> BumblePort:
 
 @asynccontextmanager
 async def listening(link: BleLink, journal: Journal) -> AsyncIterator[BleLink]:
-    """A link that runs while the test does."""
+    """A link that runs while the test does, and has opened its adapters or found that it cannot.
+
+    Nobody hears what a device says before that; where opening hangs, the test begins all the same.
+    """
     running = asyncio.create_task(link.run(journal.hear))
+    with suppress(TimeoutError):
+        await until(lambda: link.health().state not in {"configured", "opening"}, 10)
     try:
         yield link
     finally:
