@@ -18,6 +18,7 @@ from drivers.links.mqtt_client import NotConnected
 from hub.centre import audit, commands, technical
 from hub.centre.alerts import rows
 from hub.centre.alerts.desk import speed_of
+from hub.centre.intake.answering import Answer, joined
 from hub.centre.intake.storing import LaneKey
 from hub.centre.intake.watermark import Mark
 from hub.centre.pulse import Pulse
@@ -44,7 +45,7 @@ Publish: TypeAlias = Callable[[str, bytes, bool], Awaitable[None]]
 
 
 class Acks:
-    """Sends each lane's newest mark; an older one that still waits is overtaken by it."""
+    """Sends each lane's newest mark; an older one that still waits is overtaken by it, or joins it."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
@@ -53,7 +54,7 @@ class Acks:
 
     def put(self, key: LaneKey, mark: Mark) -> None:
         """A lane is committed up to its mark."""
-        self._waiting[key] = mark
+        self._waiting[key] = joined(self._waiting.get(key), mark)
         self._wake.set()
 
     async def run(self) -> None:
@@ -67,11 +68,19 @@ class Acks:
 
     async def _send(self, key: LaneKey, mark: Mark) -> None:
         gateway, epoch, lane = key
-        ack = Ack(epoch=epoch, lane=cast("LaneName", lane), upto=mark.upto)
+        ack = ack_of(epoch, cast("LaneName", lane), mark)
+        said = ack.model_dump_json(exclude_defaults=True).encode()
         try:
-            await self._publish(down_topic(gateway, "ack"), ack.model_dump_json().encode(), False)
+            await self._publish(down_topic(gateway, "ack"), said, False)
         except NotConnected:
             log.info("an acknowledgement was not sent; the gateway will ask again", gateway=gateway)
+
+
+def ack_of(epoch: str, lane: LaneName, mark: Mark) -> Ack:
+    """An answer as it goes out; a gateway that names no run gets the words it knows."""
+    if isinstance(mark, Answer):
+        return Ack(epoch=epoch, lane=lane, upto=mark.upto, run=mark.run, got=mark.got)
+    return Ack(epoch=epoch, lane=lane, upto=mark.upto)
 
 
 class Hints:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.gateway.journal import next_number
-from hub.uplink.messages import LANES, MAX_BATCH, Ack, LaneName
+from hub.uplink.messages import LANES, MAX_BATCH, MAX_SPANS, Ack, LaneName, Span
 
 MAX_BYTES = 200_000
 """Bytes of entries in one batch; the embedded broker takes 1 MB, and an alarm waits behind at most one batch."""
@@ -47,7 +47,11 @@ class Entries:
 
 @dataclass(slots=True)
 class LaneCursor:
-    """How far one lane was sent since the connection was made. Times are seconds of the loop's clock."""
+    """How far one lane was sent since the connection was made. Times are seconds of the loop's clock.
+
+    shown: the highest number sent in this run. checked: up to here the centre has compared, in this run, what we say
+    under these numbers with what it has; apart: spans above that it has compared too.
+    """
 
     acked: int = 0
     sent: int = 0
@@ -56,6 +60,9 @@ class LaneCursor:
     since: float = 0.0
     jitter: float = 1.0
     heard_back: int | None = None
+    shown: int = 0
+    checked: int = 0
+    apart: list[Span] = field(default_factory=list)
 
     @property
     def under_way(self) -> int:
@@ -75,15 +82,38 @@ class LaneCursor:
         if self.under_way == 0:
             self.since = now
         self.sent = max(self.sent, number)
+        self.shown = max(self.shown, number)
         self.pending = self.pending or more
 
-    def acknowledged(self, upto: int, now: float) -> None:
-        """The centre holds everything up to here. Only progress counts; what was overtaken is ignored."""
+    def believed(self, upto: int, got: Sequence[Span] | None) -> int:
+        """How far an acknowledgement speaks of our own entries.
+
+        Of an old copy the centre knows more numbers than this box has said, with other content: what it has not
+        compared in this run does not count. got: None from a centre that does not tell; then what was sent counts.
+        """
+        if got is None:
+            return min(upto, max(self.shown, self.acked))
+        self.checked = max(self.checked, self.acked)
+        self.apart = sorted((*self.apart, *got))
+        for first, last in self.apart:
+            if first <= self.checked + 1:
+                self.checked = max(self.checked, last)
+        self.apart = [span for span in self.apart if span[1] > self.checked][:MAX_SPANS]
+        return min(upto, self.checked)
+
+    def acknowledged(self, upto: int, now: float, *, held: int | None = None) -> None:
+        """The centre holds everything up to here, and `held` of it is ours for certain. Only progress counts."""
         self.heard_back = upto
-        if upto <= self.acked:
+        ours = upto if held is None else held
+        if ours <= self.acked:
             return
-        self.acked, self.sent = upto, max(self.sent, upto)
+        self.acked, self.sent = ours, max(self.sent, ours)
         self.tries, self.since = 0, now
+
+    def start_over(self) -> None:
+        """Nothing was ever sent: the numbers are new."""
+        self.acked = self.shown = self.checked = 0
+        self.heard_back, self.apart = None, []
 
     @property
     def lacking(self) -> bool:
@@ -94,6 +124,7 @@ class LaneCursor:
         """Send again what the centre lacks."""
         if self.heard_back is not None and self.lacking:
             self.acked = self.heard_back
+            self.checked, self.apart = self.acked, []
         self.rewind(now, patient=True)
 
     def rewind(self, now: float, *, patient: bool) -> None:
@@ -181,11 +212,16 @@ def take(db: sqlite3.Connection, lane: LaneName, after: int) -> Entries | None:
     return Entries(lane, chosen[0][0], chosen[-1][0], text.encode(), more=len(rows) > len(chosen))
 
 
-def acknowledge(db: sqlite3.Connection, ack: Ack) -> Mark | None:
-    """Note what the centre holds; None when it holds more than we ever sent: this database is an old copy."""
+def acknowledge(db: sqlite3.Connection, ack: Ack, held: int | None = None) -> Mark | None:
+    """Note what the centre holds; None when it holds more than we ever sent: this database is an old copy.
+
+    held: how much of it is ours for certain (LaneCursor.believed). The word of an epoch that is over changes nothing.
+    """
+    if ack.epoch != epoch(db):
+        return marks(db)[ack.lane]
     row = db.execute(
         "UPDATE lane_mark SET acked = max(acked, ?) WHERE lane = ? AND last >= ? RETURNING last, acked",
-        (ack.upto, ack.lane, ack.upto),
+        (ack.upto if held is None else held, ack.lane, ack.upto),
     ).fetchone()
     return None if row is None else Mark(*row)
 
@@ -228,9 +264,10 @@ def begin_epoch(db: sqlite3.Connection) -> str:
     return made
 
 
-def batch_json(epoch_id: str, entries: Entries) -> bytes:
+def batch_json(epoch_id: str, entries: Entries, run: str = "") -> bytes:
     """A hub.uplink.messages.Batch as JSON; the entries' bodies are JSON already."""
-    return b'{"epoch":"%s","entries":[%s]}' % (epoch_id.encode(), entries.text)
+    named = b'"run":"%s",' % run.encode() if run else b""
+    return b'{"epoch":"%s",%s"entries":[%s]}' % (epoch_id.encode(), named, entries.text)
 
 
 def _numbered(db: sqlite3.Connection, lane: LaneName, after: int) -> list[tuple[int, str, str]]:

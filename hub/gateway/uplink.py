@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from hub.gateway.outbox import Cursors
 from hub.log import StateLine
 from hub.store.errors import StoreError
 from hub.store.writer import Writer
-from hub.uplink.messages import LARGEST_PART, Ack, LaneName, Order, Part, down_topic, up_topic
+from hub.uplink.messages import LARGEST_PART, OLD_COPY, Ack, LaneName, Order, Part, Span, down_topic, up_topic
 
 PUBLISH_WITHIN = 15.0
 """Seconds for the broker to take one batch; then the connection is not believed any more (TR-20)."""
@@ -60,6 +61,7 @@ class Uplink:
     cursors: Cursors = field(default_factory=Cursors)
     counters: Counter[str] = field(default_factory=Counter)
     epoch: str = ""
+    run_id: str = field(default_factory=lambda: secrets.token_hex(8))
     _lost: int = 0
     _anew_at: float | None = None
     _client: MqttClient = field(init=False)
@@ -136,13 +138,16 @@ class Uplink:
                 await asyncio.sleep(random.uniform(*PAUSE))
 
     async def _send_batch(self, lane: LaneName) -> None:
-        cursor, epoch = self.cursors.lanes[lane], self.epoch
+        cursor = self.cursors.lanes[lane]
         cursor.pending = False
-        entries = await self.writer.write(lambda db: outbox.take(db, lane, cursor.sent))
-        if entries is None:
+        epoch, entries = await self.writer.write(
+            lambda db: (outbox.epoch(db), outbox.take(db, lane, cursor.sent))
+        )
+        if entries is None or epoch != self.epoch:
             return
+        batch = outbox.batch_json(epoch, entries, self.run_id)
         async with asyncio.timeout(PUBLISH_WITHIN):
-            await self._client.publish(up_topic(self.gateway, lane), outbox.batch_json(epoch, entries))
+            await self._client.publish(up_topic(self.gateway, lane), batch)
         if epoch == self.epoch:
             cursor.sent_up_to(entries.last, _now(), more=entries.more)
         self.counters["batches"] += 1
@@ -204,15 +209,23 @@ class Uplink:
         ack = self._read(Ack, message)
         if ack is None or ack.epoch != self.epoch:
             return
-        mark = await self.writer.write(lambda db: outbox.acknowledge(db, ack))
-        if mark is None:
-            await self._start_anew(
-                f"the centre holds {ack.upto} entries of the lane {ack.lane}, more than we ever sent"
-            )
+        cursor = self.cursors.lanes[ack.lane]
+        held = cursor.believed(ack.upto, self._compared(ack))
+        mark = await self.writer.write(lambda db: outbox.acknowledge(db, ack, held))
+        if ack.epoch != self.epoch:
             return
-        self.cursors.lanes[ack.lane].acknowledged(ack.upto, _now())
+        if mark is None:
+            await self._start_anew(_why_old(ack))
+            return
+        cursor.acknowledged(ack.upto, _now(), held=held)
         self.counters["acks"] += 1
         self._changed.set()
+
+    def _compared(self, ack: Ack) -> tuple[Span, ...] | None:
+        """What the centre compared in this run; None from one that does not tell."""
+        if ack.run is None:
+            return None
+        return ack.got if ack.run == self.run_id else ()
 
     async def _on_command(self, message: Message) -> None:
         order = self._read(Order, message)
@@ -243,16 +256,30 @@ class Uplink:
         return None
 
     async def _start_anew(self, why: str) -> None:
-        await self._number_anew(why)
-        await self.on_new_epoch(why)
+        if await self._number_anew(why):
+            await self.on_new_epoch(why)
 
-    async def _number_anew(self, why: str) -> None:
-        self.epoch = await self.writer.write(outbox.begin_epoch)
+    async def _number_anew(self, why: str) -> bool:
+        """Begin an epoch, unless another acknowledgement has just made us begin one."""
+        old = self.epoch
+        begun = await self.writer.write(
+            lambda db: outbox.begin_epoch(db) if outbox.epoch(db) == old else None
+        )
+        if begun is None:
+            return False
+        self.epoch = begun
         for cursor in self.cursors.lanes.values():
-            cursor.acked, cursor.heard_back = 0, None
+            cursor.start_over()
         self.cursors.rewind_all(_now())
         self._changed.set()
         say.error("entries go up again in a new epoch", why=why)
+        return True
+
+
+def _why_old(ack: Ack) -> str:
+    if ack.upto >= OLD_COPY:
+        return f"the centre knows other entries under our numbers in the lane {ack.lane}"
+    return f"the centre holds {ack.upto} entries of the lane {ack.lane}, more than we ever sent"
 
 
 def _now() -> float:

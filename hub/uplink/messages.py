@@ -21,6 +21,15 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{8,32}$")]
 EntryType = Literal["event", "decision", "unknown", "unreadable", "result", "health"]
 
+Span = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+"""Numbers from the first to the last, both of them included."""
+
+MAX_SPANS = 256
+"""Spans in one acknowledgement at most; what is left out is shown again and named then."""
+
+OLD_COPY = 2**62
+"""An acknowledgement of more than anybody ever sent: the numbers of this epoch say two things, begin a new one."""
+
 MAX_BATCH = 256
 """Entries in one uplink message; keeps a batch far below every broker's payload limit."""
 
@@ -50,18 +59,28 @@ class UpEntry(Message):
 
 
 class Batch(Message):
-    """Entries of one lane, in order and without holes, first number first."""
+    """Entries of one lane, in order and without holes, first number first.
+
+    run: made at each start of the gateway's program, so that an answer can say what it was given since then.
+    """
 
     epoch: Epoch
+    run: Epoch | None = None
     entries: Annotated[tuple[UpEntry, ...], Field(min_length=1, max_length=MAX_BATCH)]
 
 
 class Ack(Message):
-    """The centre has committed every entry of this epoch and lane up to and including `upto`."""
+    """The centre has committed every entry of this epoch and lane up to and including `upto`.
+
+    run, got: where the gateway named its run, the numbers whose content came in that run and stands here. A copy of
+    an old database uses numbers again that `upto` covers with other content; these it does not find in `got`.
+    """
 
     epoch: Epoch
     lane: LaneName
     upto: Annotated[int, Field(ge=0)]
+    run: Epoch | None = None
+    got: Annotated[tuple[Span, ...], Field(max_length=MAX_SPANS)] = ()
 
 
 class Order(Message):

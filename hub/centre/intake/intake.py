@@ -28,6 +28,7 @@ from hub.centre import audit, metrics, technical
 from hub.centre.alerts.desk import speed_of
 from hub.centre.alerts.rows import Policy, policy_of
 from hub.centre.intake import meaning, quarantine, storing
+from hub.centre.intake.answering import answers
 from hub.centre.intake.greeting import Greeted
 from hub.centre.intake.meaning import MAY_PASS
 from hub.centre.intake.reading import TOPIC, PoisonError, Sent, read
@@ -209,8 +210,7 @@ class Intake:
                 if waiting.sent is None:
                     await self._put_aside(session, waiting, policy, now)
         _count(sent, stored)
-        unsaid = {key: mark for key, mark in others.items() if key not in stored.marks}
-        return unsaid | stored.marks  # the newest goes out first: see hub.centre.sending.Acks
+        return answers(sent, stored, others)  # the newest goes out first: see hub.centre.sending.Acks
 
     async def _put_aside(self, session: AsyncSession, waiting: _Waiting, policy: Policy, now: Millis) -> None:
         message = waiting.message

@@ -58,12 +58,13 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one uplink message held."""
+    """What one uplink message held. run: of the gateway's program, empty from an older one that names none."""
 
     gateway: str
     lane: LaneName
     epoch: str
     entries: tuple[Read, ...] = field(default=())
+    run: str = ""
 
 
 def read(topic: str, payload: bytes, size: int = 0) -> Sent:
@@ -82,7 +83,7 @@ def read(topic: str, payload: bytes, size: int = 0) -> Sent:
     if max(one.number for one in batch.entries) > LARGEST_NUMBER:
         raise PoisonError(f"a number is at most {LARGEST_NUMBER}")
     entries = tuple(read_entry(one.number, one.type, one.body) for one in batch.entries)
-    return Sent(gateway, lane, batch.epoch, entries)
+    return Sent(gateway, lane, batch.epoch, entries, batch.run or "")
 
 
 def read_topic(topic: str) -> tuple[str, LaneName]:
@@ -105,7 +106,9 @@ def _salvage(gateway: str, lane: LaneName, document: object, wrong: ValidationEr
         raise PoisonError(
             f"an uplink message has an epoch of 8 to 32 hex digits and 1 to {MAX_BATCH} entries; {sentence}"
         )
-    return Sent(gateway, lane, epoch, tuple(_salvage_entry(one, sentence) for one in entries))
+    run = document.get("run")
+    named = run if isinstance(run, str) and EPOCH.fullmatch(run) else ""
+    return Sent(gateway, lane, epoch, tuple(_salvage_entry(one, sentence) for one in entries), named)
 
 
 def _salvage_entry(entry: object, sentence: str) -> Read:
