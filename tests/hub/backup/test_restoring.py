@@ -272,9 +272,16 @@ def test_a_manifest_without_end_costs_nothing(folder: Folder, tmp_path: Path) ->
         archive.check(bomb)
 
 
-@pytest.mark.parametrize(
-    "rubbish", [b"", b"PK\x03\x04", b"\x1f\x8b", gzip.compress(b"hello"), gzip.compress(bytes(4096))]
-)
+RUBBISH = {
+    "nothing": b"",
+    "a zip": b"PK\x03\x04",
+    "two bytes": b"\x1f\x8b",
+    "a word": gzip.compress(b"hello", mtime=0),
+    "zeros": gzip.compress(bytes(4096), mtime=0),
+}
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)
 def test_what_is_no_backup_at_all(tmp_path: Path, rubbish: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     """The command says so in one sentence and exits with 1."""
     path = tmp_path / "rubbish"
