@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from playwright.async_api import Page, Route, expect
 from sqlmodel import select
 
@@ -225,6 +226,23 @@ async def test_the_panel_beside_the_list_follows(house: Any, enter: Any) -> None
     await expect(panel).to_contain_text("Sett av Mette Lie")
     await expect(panel.locator("input[name=reason]")).to_have_value("Hun dusj")
     await expect(panel.locator("input[name=reason]")).to_be_visible()
+
+
+@pytest.mark.parametrize("press", ["a click", "Enter"])
+async def test_a_pressed_button_gives_way_to_the_next_ones(house: Any, enter: Any, press: str) -> None:
+    """Taken by a click or by the keyboard: what stands there then bears its own words, and the focus is on it."""
+    alert = await house.town.alarm()
+    nils = await enter(house)
+    page = await nils.open(f"/nb/alarms/{alert.id}")
+    take = page.locator("#actions form[data-act=take] button")
+    await (take.press(press) if press == "Enter" else take.click())
+    await expect(page.locator("#toast")).to_contain_text("Du har tatt alarmen.")
+    steps = page.locator("#actions form[data-act=step] button")
+    await expect(steps).to_have_text(["Ringer", "På vei", "Ved døren"])
+    await expect(steps.first).to_be_focused()
+    await steps.nth(1).click()
+    await expect(steps.nth(1)).to_have_attribute("aria-pressed", "true")
+    await expect(steps).to_have_text(["Ringer", "På vei", "Ved døren"])
 
 
 async def test_urgency_that_rises_moves_from_the_work_list_to_the_alarms(house: Any, enter: Any) -> None:

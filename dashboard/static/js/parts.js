@@ -14,7 +14,13 @@ export const keep = {
 
 export const fetchPage = async (address) => {
   const answer = await fetch(address, { signal: AbortSignal.timeout(5000), headers: { Accept: "application/xhtml+xml" } });
-  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  return answer.ok ? withScript(new DOMParser().parseFromString(await answer.text(), "text/html")) : null;
+};
+
+// A parser without scripts makes elements of what stands in noscript: buttons that nobody sees, but code would find.
+const withScript = (page) => {
+  for (const part of page.querySelectorAll("noscript")) part.remove();
+  return page;
 };
 
 // ---------------------------------------------------------------- the panel
