@@ -356,16 +356,25 @@ def watch_writes(client: aiomqtt.Client) -> None:
     def register(paho: Any, _userdata: Any, sock: Any) -> None:
         wanted[:] = [sock]
 
+        def lost(wrong: Exception) -> None:
+            if not client._disconnected.done():  # noqa: SLF001
+                client._disconnected.set_exception(wrong)  # noqa: SLF001
+
         def write() -> None:
             try:
                 paho.loop_write()
             except Exception as wrong:
-                if not client._disconnected.done():  # noqa: SLF001
-                    client._disconnected.set_exception(wrong)  # noqa: SLF001
+                lost(wrong)
 
         def begin() -> None:
-            if sock in wanted and sock.fileno() >= 0:
+            if sock not in wanted or sock.fileno() < 0:
+                return
+            try:
                 loop.add_writer(sock.fileno(), write)
+            except (OSError, RuntimeError) as wrong:  # uvloop watches a socket no more that was reset
+                with contextlib.suppress(Exception):
+                    paho.loop_read()  # it reads the reset too, and closes the socket
+                lost(aiomqtt.MqttError(f"the connection is lost: {wrong}"))
 
         loop.call_soon_threadsafe(begin)  # connecting runs in a thread of its own
 

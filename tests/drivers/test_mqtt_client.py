@@ -364,6 +364,29 @@ async def test_a_socket_that_closed_meanwhile_is_not_watched() -> None:
         assert not loop.remove_writer(number)
 
 
+async def test_a_socket_the_loop_has_given_up_is_a_lost_connection(monkeypatch) -> None:
+    """A reset socket that uvloop refuses to watch ends the connection at once, without a word in the log."""
+    loop = asyncio.get_running_loop()
+    faults: list[object] = []
+    loop.set_exception_handler(lambda _loop, context: faults.append(context))
+
+    def refuse(*_asked: object) -> None:
+        raise RuntimeError("the handler is closed")
+
+    monkeypatch.setattr(loop, "add_writer", refuse)
+    client = MqttClient("mqtt://127.0.0.1:1", "reset")._new_client()
+    reads: list[str] = []
+    monkeypatch.setattr(client._client, "loop_read", lambda: reads.append("read"))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        client._client.on_socket_register_write(client._client, None, ours)
+        await asyncio.sleep(0)
+        assert not faults
+        assert reads == ["read"]  # so that paho sees the reset and closes the socket
+        with pytest.raises(aiomqtt.MqttError, match="the handler is closed"):
+            client._disconnected.result()
+
+
 async def test_a_socket_is_watched_while_there_is_something_to_write() -> None:
     """From the turn after paho asks until it says that it is done; a short wish leaves nothing behind."""
     loop = asyncio.get_running_loop()
