@@ -62,7 +62,7 @@ class Town:
 
     runner: asyncio.Runner
     store: Store
-    template: bytes
+    template: bytes = field(repr=False)
     names: Iterator[int] = field(default_factory=itertools.count)
 
     async def take(self, messages: Sequence[Message], greeted: Greeted) -> dict[storing.LaneKey, Mark]:
