@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,34 @@ async def test_a_gateway_put_back_is_neither_refused_nor_doubled(
     await everything_is_there(installation, devices, until)
     conflicts = installation.rows("SELECT count(*) FROM alert WHERE rule IN ('hub:number used twice')")
     assert conflicts == [(0,)]
+
+
+async def test_a_gateway_database_copied_back_by_hand_loses_nothing(
+    installation: Any, devices: Any, until: Any, tmp_path: Path
+) -> None:
+    """Nobody tells the box that its database is an old one: the centre does, and what devices say goes on safe."""
+    await installation.ready("centre", "gateway")
+    devices.start()
+    await devices.until_said(60 * 3)
+    file, copy = installation.data / "gateway" / "gateway.db", tmp_path / "copy.db"
+    await asyncio.to_thread(_copied, file, copy)
+    await devices.until_said(len(devices.said) + 60 * 2)
+    await everything_is_there(installation, devices, until)
+    end(installation, "gateway")
+    for ending in ("", "-wal", "-shm"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+    shutil.copy(copy, file)
+    start(installation, "gateway")
+    devices.talking = True
+    devices.tasks.append(asyncio.create_task(devices.talk()))
+    await devices.until_said(len(devices.said) + 60 * 3)
+    await everything_is_there(installation, devices, until)
+    assert installation.rows("SELECT count(DISTINCT epoch) FROM entry WHERE epoch <> 'centre'") == [(2,)]
+
+
+def _copied(file: Path, copy: Path) -> None:
+    with closing(sqlite3.connect(file)) as db, closing(sqlite3.connect(copy)) as target:
+        db.backup(target)
 
 
 def _folder(path: Path) -> Path:
