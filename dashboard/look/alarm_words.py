@@ -117,8 +117,9 @@ REACHED = frozenset({"sent", "shown"})
 def reached(data: Mapping[str, Any], language: Language) -> str:
     """Of a line that tells who was told: `Eva, Nils · not reached: Tor`."""
     tries = _people(data)
-    got = dict.fromkeys(str(one.get("name")) for one in tries if one.get("status") in REACHED)
-    not_got = dict.fromkeys(str(one.get("name")) for one in tries if one.get("name") not in got)
+    names = [tell(str(one.get("name")), language) for one in tries]  # a place has words too
+    got = dict.fromkeys(name for name, one in zip(names, tries, strict=True) if one.get("status") in REACHED)
+    not_got = dict.fromkeys(name for name in names if name not in got)
     parts = [", ".join(got)] if got else []
     if not_got:
         parts.append(say(language, "not reached: %(names)s", names=", ".join(not_got)))

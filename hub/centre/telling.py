@@ -14,6 +14,7 @@ from hub.centre.alerts.case import Case
 from hub.centre.alerts.codes import Words, words
 from hub.centre.duty import Rota, Target, rota_of, told
 from hub.channels.channel import Channel, Notice
+from hub.registry.models import ALWAYS_ANSWERS
 from hub.store.centre_tables import Notification, Zone
 
 URGENCY_WORDS: dict[str, Words] = {
@@ -26,6 +27,7 @@ URGENCY_WORDS: dict[str, Words] = {
 NO_WORDS = words("", "")
 NOT_REACHED = words("ikke nådd", "not reached")
 DOES_NOT_WORK = words("virker ikke", "does not work")
+PLACE = words("alarmsentral", ALWAYS_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +133,5 @@ def people(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def _tried(one: Outcome, language: str) -> str:
     how = [one.way[language] or one.channel, one.why[language]]
-    return f"{one.name} ({', '.join(filter(None, how))})"
+    name = PLACE[language] if one.name == ALWAYS_ANSWERS else one.name
+    return f"{name} ({', '.join(filter(None, how))})"

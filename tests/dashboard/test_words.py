@@ -162,6 +162,9 @@ def test_who_was_told_and_who_was_not_reached() -> None:
     assert alarm_words.line("told", {"tell": "whole team", "people": people}, "nb") == "Varslet: hele laget"
     assert alarm_words.reached({"people": people}, "nb") == "Eva, Nils · ikke nådd: Tor"
     assert alarm_words.reached({}, "nb") == ""
+    place = {"people": [{"name": "alarm centre", "channel": "console", "status": "sent"}]}
+    assert alarm_words.reached(place, "nb") == "alarmsentral"
+    assert alarm_words.reached(place, "en") == "alarm centre"
     people[0] |= {"status": "shown", "says": {"nb": "Eva (skjerm)", "en": "Eva (screen)"}}
     people[2] |= {"says": {"nb": "Nils (konsoll)", "en": "Nils (console)"}}
     told = alarm_words.line("told", {"tell": "whole team", "people": people}, "nb")
