@@ -23,7 +23,8 @@ def read_key(path: Path, length: int = 16) -> bytes:
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as wrong:
-        raise KeyMissing(f"the key {path} cannot be read: {wrong}") from None
+        why = getattr(wrong, "strerror", None) or wrong
+        raise KeyMissing(f"the key {path} cannot be read: {why}") from None
     if len(key) != length:
         raise KeyMissing(f"the key {path} has {len(key)} bytes, {length} are expected")
     return key

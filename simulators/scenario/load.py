@@ -52,7 +52,8 @@ def load(name: str) -> Scenario:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
-        raise ScenarioError([f"line 1: {path} cannot be read: {wrong}"]) from None
+        why = getattr(wrong, "strerror", None) or wrong
+        raise ScenarioError([f"line 1: it cannot be read: {why}"]) from None
     return read(text, path)
 
 

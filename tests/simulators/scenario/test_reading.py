@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from simulators.scenario.faults import FAULTS
@@ -103,6 +105,13 @@ def test_a_misspelt_incident_is_said_once() -> None:
 def test_a_slip_is_said_with_its_line(addition: str, sentence: str) -> None:
     """The same for the rest of the file."""
     assert problems(f"{HEAD}{addition}\n") == [sentence]
+
+
+def test_a_file_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """What stands before the sentence names the file; the sentence names it no second time."""
+    with pytest.raises(ScenarioError) as wrong:
+        load(str(tmp_path / "gone.yaml"))
+    assert wrong.value.problems == ["line 1: it cannot be read: No such file or directory"]
 
 
 def test_an_unknown_device_type_is_said() -> None:
