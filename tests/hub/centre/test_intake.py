@@ -19,6 +19,7 @@ from hub.centre.intake.quarantine import KEPT_BYTES
 from hub.centre.intake.storing import LaneKey
 from hub.centre.intake.watermark import Mark
 from hub.store.centre_tables import Alert, Audit, CommandRow, DeviceState, Entry, Gateway, Lane, Quarantined
+from hub.uplink.messages import OLD_COPY
 
 EPOCH = "00c0ffee00"
 
@@ -109,9 +110,10 @@ async def test_an_entry_is_stored_once(gate: Gate, store):
 
 
 async def test_a_used_number_with_other_content(gate: Gate, store):
-    """The same number with other content is a technical alert and never replaces what stands there."""
+    """The same number with other content is a technical alert, replaces nothing, and makes the box begin an epoch."""
     await gate.send(gate.event("e1"))
     await gate.send(gate.event("other"))
+    assert gate.marks[("gw1", EPOCH, "care")] == Mark(OLD_COPY)
     assert [entry.event_id for entry in await rows(store, Entry)] == ["e1"]
     (alert,) = await rows(store, Alert)
     assert (alert.rule, alert.queue, alert.device) == ("hub:number used twice", "technical", "gw1")
