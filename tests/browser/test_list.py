@@ -245,6 +245,20 @@ async def test_a_pressed_button_gives_way_to_the_next_ones(house: Any, enter: An
     await expect(steps).to_have_text(["Ringer", "På vei", "Ved døren"])
 
 
+async def test_after_closing_the_keyboard_stands_at_the_way_back(house: Any, enter: Any) -> None:
+    """Nothing is left to press on a closed alarm: Enter leads back to the alarms."""
+    alert = await house.town.alarm()
+    nils = await enter(house)
+    page = await nils.open(f"/nb/alarms/{alert.id}")
+    await page.keyboard.press("t")
+    await page.locator("#resolve summary").press("Enter")
+    for field in ("cause", "measure"):
+        await page.locator(f"#resolve select[name={field}]").select_option(index=1)
+    await page.locator("#resolve form button").press("Enter")
+    await expect(page.locator("#actions")).to_contain_text("Nils Berge avsluttet den")
+    await expect(page.get_by_role("link", name="Til alarmene")).to_be_focused()
+
+
 async def test_urgency_that_rises_moves_from_the_work_list_to_the_alarms(house: Any, enter: Any) -> None:
     """The row leaves one list and comes into the other."""
     from hub.store.centre_tables import Change

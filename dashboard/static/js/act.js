@@ -79,7 +79,7 @@ const undoButton = (undo) => {
 // The pressed button may be gone with the row it stood in; the keyboard stays where the alarm is.
 const keepFocus = (rowId, pressed) => {
   if (pressed.isConnected || document.activeElement !== document.body) return;
-  const next = rowId ? $(`b${rowId.slice(1)}`) : $("actions")?.querySelector("button, summary");
+  const next = rowId ? $(`b${rowId.slice(1)}`) : $("actions")?.querySelector("button, summary") ?? document.querySelector("main a");
   next?.focus({ preventScroll: true });
 };
 
