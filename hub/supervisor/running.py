@@ -20,7 +20,7 @@ LINKS_WITHIN = 30.0
 PATIENCE = 20.0
 """Seconds after which a child that is not ready is mentioned; it is waited for longer."""
 
-STOP_ORDER = (("simulators", "web"), ("gateway",), ("centre",), ("broker",))
+STOP_ORDER = (("simulators", "web"), ("gateway",), ("bluez", "centre"), ("broker",))
 """Beginnings of names, first what asks, last what carries: so every outbox can empty itself on the way down."""
 
 Say = Callable[[str], None]

@@ -11,6 +11,7 @@ from hub.broker.external import ExternalBroker
 from hub.settings import RunSettings, read
 from hub.supervisor import plan
 from hub.supervisor.folder import Memory
+from hub.supervisor.running import STOP_ORDER
 
 PORTS = {"web": 8420, "centre": 8431, "gateway": 8432, "ble": 9100}
 
@@ -65,3 +66,12 @@ def test_a_long_data_folder_gets_a_short_socket(tmp_path: Path) -> None:
     assert plan.bus_socket(deep) == plan.bus_socket(deep)
     assert plan.bus_socket(deep) != plan.bus_socket(deep / "y")
     assert plan.bus_socket(Path("/srv/t")) == Path("/srv/t/simulators/bus")
+
+
+def test_whatever_is_started_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs any more when a run says that it has stopped: every process has its one place in the order of stopping."""
+    with_daemon(monkeypatch, there=True)
+    started = [spec.name for group in plan.in_order(stage(tmp_path, demo=True)) for spec in group]
+    assert "bluez" in started
+    for name in (*started, "broker"):
+        assert sum(name.startswith(names) for names in STOP_ORDER) == 1, name
