@@ -69,7 +69,7 @@ def test_a_long_data_folder_gets_a_short_socket(tmp_path: Path) -> None:
 
 
 def test_whatever_is_started_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing runs any more when a run says that it has stopped: every process has its one place in the order of stopping."""
+    """Nothing runs any more when a run says that it has stopped: each has one place in the order of stopping."""
     with_daemon(monkeypatch, there=True)
     started = [spec.name for group in plan.in_order(stage(tmp_path, demo=True)) for spec in group]
     assert "bluez" in started
