@@ -288,6 +288,7 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
             "gateway": process(
                 "gateway",
                 TRYGGHUB_ID="gw1",
+                TRYGGHUB_HEARTBEAT="10",  # a centre put back asks for what it lacks at the next one
                 TRYGGHUB_UPLINK=broker.url("gateway-gw1"),
                 TRYGGHUB_DEVICES=broker.url("hearing"),
             ),
