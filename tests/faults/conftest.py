@@ -178,8 +178,8 @@ class Devices:
 
     @property
     def acknowledged(self) -> set[str]:
-        """The ids of all events that the hub has said are safe."""
-        waiting = {f"{name}:{own_id}" for name, one in self.natives.items() for own_id in one.waiting}
+        """The ids of all events that the hub has said are safe. Asked from a thread, while answers come."""
+        waiting = {f"{name}:{own_id}" for name, one in self.natives.items() for own_id in list(one.waiting)}
         return self.said - waiting
 
     async def until_said(self, number: int) -> None:
