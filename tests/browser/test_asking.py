@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
 from sqlalchemy import delete
 from sqlmodel import col
 
 from hub.store.centre_tables import Entry
+from tests.browser.axe import violations
 
 MINUTE, HOUR = 60_000, 3_600_000
 LAPTOP, PHONE = {"width": 1366, "height": 900}, {"width": 390, "height": 844}
 SIZES = {"laptop": LAPTOP, "phone": PHONE}
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ASTRID = "/nb/residents/astrid"
 QUESTION = f"{ASTRID}/what-if?days=7&dose_time=40+min"
 
@@ -27,19 +26,6 @@ async def doses(house: Any) -> None:
     for ago, dose in ((30 * HOUR, "late"), (20 * MINUTE, "due")):
         await town.hear("dispenser.due", "h1", "dispenser-1", ago=ago, dose=dose, planned=now - ago)
     await town.hear("dispenser.dispensed", "h1", "dispenser-1", ago=30 * HOUR - 50 * MINUTE, dose="late")
-
-
-async def violations(page: Page, axe: str) -> list[str]:
-    """What axe finds, one line a place."""
-    await page.evaluate(axe)
-    found = await page.evaluate(
-        "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", RULES
-    )
-    return [
-        f"{rule['id']}: {node['target']} {node['failureSummary'][:300]}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 async def test_why_no_alarm_is_asked_from_the_residents_page(house: Any, enter: Any) -> None:

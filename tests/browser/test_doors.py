@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from hub.centre import commands
 from hub.clock import SystemClock
 from hub.store.centre_tables import Change, CommandRow, DeviceState, Gateway, Municipality, WebSession
+from tests.browser.axe import violations
 
 LAPTOP, PHONE, NARROW = (
     {"width": 1366, "height": 850},
@@ -22,7 +23,6 @@ LAPTOP, PHONE, NARROW = (
     {"width": 320, "height": 640},
 )
 SIZES = {"laptop": LAPTOP, "phone": PHONE}
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 HOUR = 3_600_000
 
 
@@ -314,19 +314,6 @@ async def test_where_it_is_switched_off(house: Any, enter: Any, lock: Lock) -> N
         "Kommunen har slått av opplåsing av dører fra skjermen."
     )
     await expect(page.locator("[data-open-door]")).to_have_count(0)
-
-
-async def violations(page: Page, axe: str) -> list[str]:
-    """What axe finds, one line a place."""
-    await page.evaluate(axe)
-    found = await page.evaluate(
-        "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", RULES
-    )
-    return [
-        f"{rule['id']}: {node['target']} {node['failureSummary'][:300]}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from hub.clock import SystemClock
+from tests.browser.axe import violations
 
 MINUTE = 60_000
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE, LAPTOP = {"width": 390, "height": 844}, {"width": 1366, "height": 850}
 SIZES = {"laptop": LAPTOP, "phone": PHONE}
 LATER = "(() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; })()"
@@ -103,19 +103,6 @@ async def test_seen_by_me_is_silent_for_me_only(house: Any, enter: Any, eventual
 
 
 # ---------------------------------------------------------------- accessibility
-
-
-async def violations(page: Page, axe: str) -> list[str]:
-    """What axe finds, one line a place."""
-    await page.evaluate(axe)
-    found = await page.evaluate(
-        "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", RULES
-    )
-    return [
-        f"{rule['id']}: {node['target']} {node['failureSummary'][:300]}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
