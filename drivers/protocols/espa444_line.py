@@ -38,6 +38,8 @@ from drivers.protocols.streams import LINE
 
 OWN: Final = 0
 """The ticket of blocks that the line sends of its own accord."""
+HELD_BACK: Final = 5
+"""A second answer to a selection waits for this part of `answer_wait`: a block begins long before."""
 
 
 class _Party(ABC):
@@ -55,6 +57,8 @@ class _Party(ABC):
         self._waiting: dict[int, tuple[Block, str]] = {}
         self._block_until: float | None = None
         self._line_until: float | None = None
+        self._promised_at: float | None = None  # a selection was answered, and no block has come since
+        self._hold_until: float | None = None
         self._alive_at = 0.0
         self._peer = ""
 
@@ -62,7 +66,7 @@ class _Party(ABC):
         """The port is open: nothing is known of the line yet."""
         self._scanner = Scanner(self.line.bits)
         self._listener.close(now)
-        self._block_until = self._line_until = None
+        self._block_until = self._line_until = self._promised_at = self._hold_until = None
         self._alive_at = now
         self._waiting.clear()
         return []
@@ -144,6 +148,7 @@ class _Party(ABC):
             count(self.counters, "foreign_blocks")
             return []
         self._line_until = now + self.line.regain_after
+        self._promised_at = self._hold_until = None
         if isinstance(token, Whole):
             return self._note(self._listener.block(token.raw, self._unit()))
         return self._listener.broken(token.raw, self._unit())
@@ -162,8 +167,33 @@ class _Party(ABC):
         return self._peer if self.line.named else ""
 
     def _selected(self, now: float) -> list[Out]:
+        """Answer a selection; a second one without a block between them is held back for a moment.
+
+        The two may have been on the wire together, because we were busy. The master takes the first ACK for its
+        selection, sends the block, and would take the second for the block's: a call that nobody has written down.
+        """
         self._line_until = now + self.line.regain_after
+        if self._promised_at is not None and now - self._promised_at < self.line.answer_wait:
+            count(self.counters, "held_answers")
+            self._hold_until = now + self.line.answer_wait / HELD_BACK
+            self._listener.open = True
+            return []
+        return self._promise(now)
+
+    def _promise(self, now: float) -> list[Out]:
+        self._promised_at, self._hold_until = now, None
         return self._listener.select()
+
+    def _asked_again(self, now: float) -> list[Out]:
+        """A bare ENQ asks for our last answer; where that was to a selection, it is as a second selection."""
+        return self._selected(now) if self._promised_at is not None else self._listener.repeat_answer()
+
+    def _held(self, now: float) -> list[Out]:
+        """No block has begun meanwhile: the first answer was lost, so here is another."""
+        if self._hold_until is None or now < self._hold_until:
+            return []
+        self._hold_until = None
+        return self._promise(now) if self._listener.open and not self._scanner.in_block else []
 
     def _alive(self, sign: bytes, now: float) -> list[Out]:
         self._alive_at = now
@@ -199,6 +229,7 @@ class Station(_Party):
             self._block_until,
             self._speaker.deadline,
             self._line_until,
+            self._hold_until,
             self._begin_at,
             self._pages.due(),
         )
@@ -206,7 +237,7 @@ class Station(_Party):
 
     def tick(self, now: float) -> list[Out]:
         """A time has come."""
-        done = self._overdue_block(now)
+        done = self._overdue_block(now) + self._held(now)
         self._ask_about_pages(now)
         if self._speaker.deadline is not None and now >= self._speaker.deadline:
             done += self._ended(self._speaker.late(now), now)
@@ -249,7 +280,7 @@ class Station(_Party):
         if signal.code == EOT:
             return self._line_is_free(now)
         if signal.code == ENQ and not signal.prefix:
-            return self._listener.repeat_answer()
+            return self._asked_again(now) if self._listener.open else []
         if signal.code != ENQ or signal.prefix != self.line.own:
             return []
         if after_eot and self.line.polled:
@@ -300,13 +331,14 @@ class ControlStation(_Party):
             self._block_until,
             self._speaker.deadline,
             self._line_until,
+            self._hold_until,
             self._pages.due(),
         )
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> list[Out]:
         """A time has come."""
-        done = self._overdue_block(now)
+        done = self._overdue_block(now) + self._held(now)
         self._ask_about_pages(now)
         if self._speaker.deadline is not None and now >= self._speaker.deadline:
             done += self._ended(self._speaker.late(now), now)
@@ -342,7 +374,7 @@ class ControlStation(_Party):
         if signal.code != ENQ:
             return []
         if not signal.prefix and self._listener.open:
-            return self._listener.repeat_answer()
+            return self._asked_again(now)
         if signal.prefix != self.line.own:
             if signal.prefix in self.line.stations:  # it talks to another one: leave it the line
                 self._lend(now)

@@ -325,3 +325,54 @@ def test_settings_that_cannot_be_meant_are_refused(given_settings: dict[str, obj
     """A typing slip in the registry is a sentence, not a strange line."""
     with pytest.raises(ValueError, match=says):
         espa_machine(given_settings)
+
+
+# ---------------------------------------------------------------- two selections, one block
+
+SELECTIONS = {
+    "control": (lambda: ControlStation(EspaLine()), b"1\x05"),
+    "station": (lambda: Station(STATION), b"2\x05"),
+}
+
+
+def busy(role: str) -> ControlStation | Station:
+    """A station that found two selections waiting when it looked: it had polled twice, or was just slow."""
+    make, selection = SELECTIONS[role]
+    machine = make()
+    machine.start(0.0)
+    assert written(machine.feed(selection + selection, 1.0)) == b"\x06"
+    return machine
+
+
+@pytest.mark.parametrize("role", SELECTIONS)
+def test_a_second_selection_is_no_answer_to_a_block(role: str) -> None:
+    """Both were on the wire at once: an ACK each, and the master would take the second for its block's."""
+    machine = busy(role)
+    assert written(machine.feed(CALL[:1], 1.02)) == b"", "the first answer was taken: the block begins"
+    assert written(machine.tick(2.0)) == b"", "it goes on, slowly"
+    (frame,) = heard(machine.feed(CALL[1:], 2.1))
+    assert written(machine.answer(frame.ticket, "accepted", 2.2)) == b"\x06"
+    assert b"\x06" not in written(machine.tick(2.6))
+
+
+@pytest.mark.parametrize("role", SELECTIONS)
+@pytest.mark.parametrize("again", [b"", b"\x05"])
+def test_a_second_selection_is_answered_where_no_block_begins(role: str, again: bytes) -> None:
+    """The first answer was lost on the way: half a second later comes another, and only one."""
+    machine = busy(role)
+    assert written(machine.feed(again, 1.1)) == b""
+    due = machine.due()
+    assert due is not None
+    assert 1.2 < due < 1.7
+    assert written(machine.tick(due)) == b"\x06"
+    assert b"\x06" not in written(machine.tick(due + 0.6))
+    assert len(heard(machine.feed(CALL, due + 0.7))) == 1
+
+
+def test_a_selection_long_after_an_unused_answer_is_answered_at_once() -> None:
+    """A master that selected, said nothing and comes back later waits for nothing."""
+    machine = ControlStation(EspaLine())
+    machine.start(0.0)
+    assert written(machine.feed(b"1\x05", 1.0)) == b"\x06"
+    machine.feed(b"\x04", 1.1)
+    assert written(machine.feed(b"1\x05", 9.0)) == b"\x06"
