@@ -24,7 +24,7 @@ from simulators.serial.espa_unit import EspaUnit
 CONTROL = {
     "answer_wait": 0.3,
     "poll_every": 0.01,
-    "poll_wait": 0.1,
+    "poll_wait": 1.0,
     "line_silent_after": 0.5,
     "regain_after": 1.0,
 }
